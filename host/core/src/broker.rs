@@ -1,0 +1,191 @@
+//! The port to whatever carries requests to nodes. At least once: a delivery whose node dies is handed out again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{QueueName, RequestId, Tenant};
+use crate::request::Request;
+
+/// A request to carry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// Which of the tenant's queues.
+    pub queue: QueueName,
+    /// The request, shared with whoever else holds it.
+    pub request: Arc<Request>,
+    /// How long to hold it back first; zero for none.
+    pub delay: Duration,
+}
+
+/// The right to run a request for a while, and the token that fences off earlier holders.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// Whose request it is.
+    pub tenant: Tenant,
+    /// The queue it came through.
+    pub queue: QueueName,
+    /// The request.
+    pub id: RequestId,
+    /// Grows with each hand-out of the request, from 1; also the attempt's number.
+    pub fence: u32,
+}
+
+/// One handing-out of a request, held by a lease. Settled by exactly one of its verbs, each of which consumes it.
+#[derive(Debug)]
+#[must_use = "a delivery that is not settled is handed out again when its lease ends"]
+pub struct Delivery {
+    /// The request.
+    pub request: Arc<Request>,
+    /// The right to run it.
+    pub lease: Lease,
+    /// Hand-outs before this one whose lease ran out: crashes of a node.
+    pub expiries: u32,
+    /// How long it lay ready before it was handed out.
+    pub queued: Duration,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request is done: forget it.
+    Done,
+    /// Hand it out again after this time.
+    RetryAfter(Duration),
+    /// Hand it out again at once, to any node.
+    GiveBack,
+    /// Put it to the dead letters, with the reason.
+    Reject(String),
+}
+
+/// A delivery with its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub lease: Lease,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// CPU time to charge to the tenant, for fairness.
+    pub cost: Duration,
+}
+
+impl Delivery {
+    fn settle(self, verdict: Verdict, cost: Duration) -> Settlement {
+        Settlement { lease: self.lease, verdict, cost }
+    }
+
+    /// The request is done.
+    #[must_use]
+    pub fn done(self, cost: Duration) -> Settlement {
+        self.settle(Verdict::Done, cost)
+    }
+
+    /// Run it again after `wait`.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration, cost: Duration) -> Settlement {
+        self.settle(Verdict::RetryAfter(wait), cost)
+    }
+
+    /// Let another node run it.
+    #[must_use]
+    pub fn give_back(self, cost: Duration) -> Settlement {
+        self.settle(Verdict::GiveBack, cost)
+    }
+
+    /// Nobody can run it.
+    #[must_use]
+    pub fn reject(self, reason: String, cost: Duration) -> Settlement {
+        self.settle(Verdict::Reject(reason), cost)
+    }
+}
+
+/// A message to every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Control {
+    /// Stop this request if you run it.
+    Revoke {
+        /// Whose it is.
+        tenant: Tenant,
+        /// Which.
+        id: RequestId,
+    },
+    /// The tenant's active modules changed.
+    ModulesChanged {
+        /// Whose.
+        tenant: Tenant,
+    },
+}
+
+/// A message that no node can run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The queue it came through.
+    pub queue: QueueName,
+    /// The message as it came, at most its first 64 KiB, with invalid UTF-8 replaced.
+    pub body: String,
+    /// Why.
+    pub reason: String,
+    /// When, RFC 3339.
+    pub at: jiff::Timestamp,
+}
+
+/// How much of a tenant lies where. Counts of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Ready to be handed out.
+    pub ready: u64,
+    /// Held back until their time.
+    pub delayed: u64,
+    /// Handed out.
+    pub leased: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// Why a call to a broker failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The broker does not answer, or refuses to write; trying again may help.
+    #[error("broker unavailable: {0}")]
+    Unavailable(String),
+    /// It answered something that makes no sense.
+    #[error("broker data malformed: {0}")]
+    Malformed(String),
+}
+
+/// Carries requests from clients to nodes. One value serves one node; settings (queues consumed, length of a lease, caps and
+/// weights of tenants) are given where it is opened.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Queues requests, all or none within one tenant and queue. A request that is queued or leased already is left as it is.
+    async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError>;
+
+    /// Hands out up to `wanted` requests: the highest priority of each tenant first, first come first served, fair between
+    /// tenants by the cost charged. Waits up to `wait` for the first, woken by a submission. A message that is no request goes to
+    /// the dead letters and is not returned.
+    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError>;
+
+    /// Renews leases for their full length. Returns those that are no longer held.
+    async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError>;
+
+    /// Settles deliveries. One whose lease was lost is left to its new holder.
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError>;
+
+    /// Sends a message to every node that listens now.
+    async fn broadcast(&self, message: &Control) -> Result<(), BrokerError>;
+
+    /// Listens to messages until the stream is dropped; it goes on after a reconnect, and may miss messages meanwhile.
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError>;
+
+    /// How much of a tenant lies where.
+    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError>;
+
+    /// The newest dead letters of a tenant, newest first.
+    async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError>;
+}

@@ -1,0 +1,269 @@
+//! What a running guest can do, in plain Rust: the sandbox turns each host call into one call here. Every bound on what is said
+//! is checked here, before anything reaches a store; how much is said (calls, bytes) is counted by the sandbox.
+
+mod children;
+mod error;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::entries::{Entries, check_key};
+use crate::executor::{Stop, StopReason};
+use crate::ids::{NodeId, Tenant};
+use crate::json::Json;
+use crate::limits::{Bound, Limits};
+use crate::request::Request;
+use crate::retry::Backoff;
+use crate::store::{ResultStore, StateStore, StoreError, Written};
+use crate::submit::Submitter;
+use crate::worker::capacity::Capacity;
+
+pub use children::{ChildOutcome, MAX_WAIT_IDS, NewChild};
+pub use error::ContextError;
+
+/// Time that one host call may take at the store before the guest is told that it is unavailable.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What host calls reach: one value a node, shared by its attempts.
+#[derive(Clone)]
+pub struct Services {
+    /// Results and metadata.
+    pub results: Arc<dyn ResultStore>,
+    /// State.
+    pub state: Arc<dyn StateStore>,
+    /// Submission of children.
+    pub submitter: Arc<Submitter>,
+    /// The node's capacity, of which a waiting guest gives back its share.
+    pub capacity: Arc<Capacity>,
+    /// This node.
+    pub node_id: NodeId,
+}
+
+/// One attempt's view of the world.
+pub struct TaskContext {
+    services: Services,
+    tenant: Tenant,
+    queue: String,
+    request: Arc<Request>,
+    fence: u32,
+    limits: Limits,
+    stop: Stop,
+    ends: Option<Instant>,
+    started: Instant,
+}
+
+/// What distinguishes one attempt from another.
+pub struct AttemptIdentity {
+    /// Whose request it is.
+    pub tenant: Tenant,
+    /// The queue it came through.
+    pub queue: String,
+    /// The request.
+    pub request: Arc<Request>,
+    /// The fencing token; also the attempt's number.
+    pub fence: u32,
+    /// The bounds.
+    pub limits: Limits,
+    /// The host's wish that it ends.
+    pub stop: Stop,
+    /// Time until the request's deadline.
+    pub deadline: Option<Duration>,
+}
+
+impl TaskContext {
+    /// The view of an attempt that starts now.
+    #[must_use]
+    pub fn new(services: Services, identity: AttemptIdentity) -> Self {
+        let started = Instant::now();
+        let longest = identity.limits.duration(Bound::WallTime);
+        let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
+        let AttemptIdentity { tenant, queue, request, fence, limits, stop, .. } = identity;
+        Self { services, tenant, queue, request, fence, limits, stop, ends, started }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Whose request it is.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The queue it came through.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// The attempt's number, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.fence
+    }
+
+    /// When the attempt started.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether the guest is asked to finish soon.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// Time until the attempt is stopped.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.ends.map(|ends| ends.saturating_duration_since(Instant::now()))
+    }
+
+    /// The metadata under a key, as stored now.
+    ///
+    /// # Errors
+    /// See [`ContextError`]; the same holds for every method here.
+    pub async fn metadata(&self, key: &str) -> Result<Option<Json>, ContextError> {
+        check_key(key)?;
+        Ok(self.all_metadata().await?.get(key).cloned())
+    }
+
+    /// All metadata as stored now, sorted by key.
+    ///
+    /// # Errors
+    /// Where the result was deleted, or the store does not answer.
+    pub async fn all_metadata(&self) -> Result<Entries, ContextError> {
+        let (tenant, id) = (&self.tenant, self.request.id);
+        let found = self.patiently(|| self.services.results.metadata(tenant, id)).await?;
+        found.ok_or_else(|| self.result_gone())
+    }
+
+    /// Stores metadata, all or none.
+    ///
+    /// # Errors
+    /// Where a key or a bound is not kept, the request is held by another attempt, or the store does not answer.
+    pub async fn set_metadata(&self, entries: &Entries) -> Result<(), ContextError> {
+        self.check_entries(entries, Bound::MetadataKeys, Bound::Metadata)?;
+        self.check_holder()?;
+        let (tenant, id, fence) = (&self.tenant, self.request.id, Some(self.fence));
+        let written = self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits)).await?;
+        self.stored(written)
+    }
+
+    /// The state under a key.
+    ///
+    /// # Errors
+    /// Where the key is malformed, or the store does not answer.
+    pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
+        check_key(key)?;
+        let (tenant, id) = (&self.tenant, self.request.id);
+        self.patiently(|| self.services.state.get(tenant, id, key)).await
+    }
+
+    /// Stores state.
+    ///
+    /// # Errors
+    /// As [`Self::set_metadata`].
+    pub async fn set_state(&self, key: &str, value: &Json) -> Result<(), ContextError> {
+        check_key(key)?;
+        if value.size() > self.limits.length(Bound::State) {
+            return Err(self.over(Bound::State));
+        }
+        self.check_holder()?;
+        let (tenant, id) = (&self.tenant, self.request.id);
+        let written = self.patiently(|| self.services.state.set(tenant, id, key, value, &self.limits)).await?;
+        self.stored(written)
+    }
+
+    /// Removes state and returns it.
+    ///
+    /// # Errors
+    /// As [`Self::set_metadata`].
+    pub async fn pop_state(&self, key: &str) -> Result<Option<Json>, ContextError> {
+        check_key(key)?;
+        self.check_holder()?;
+        let (tenant, id) = (&self.tenant, self.request.id);
+        self.patiently(|| self.services.state.pop(tenant, id, key)).await
+    }
+
+    /// Removes all state.
+    ///
+    /// # Errors
+    /// As [`Self::set_metadata`].
+    pub async fn clear_state(&self) -> Result<(), ContextError> {
+        self.check_holder()?;
+        let (tenant, id) = (&self.tenant, self.request.id);
+        self.patiently(|| self.services.state.clear(tenant, id)).await
+    }
+
+    fn check_entries(&self, entries: &Entries, keys: Bound, bytes: Bound) -> Result<(), ContextError> {
+        if entries.len() > self.limits.length(keys) {
+            return Err(self.over(keys));
+        }
+        if entries.size() > self.limits.length(bytes) {
+            return Err(self.over(bytes));
+        }
+        entries.iter().try_for_each(|(key, _)| check_key(key)).map_err(ContextError::from)
+    }
+
+    /// An attempt that lost its lease writes nothing more, even where the store could not tell.
+    fn check_holder(&self) -> Result<(), ContextError> {
+        match self.stop.reason() {
+            Some(StopReason::LeaseLost) => Err(self.not_holder()),
+            _ => Ok(()),
+        }
+    }
+
+    fn stored(&self, written: Written) -> Result<(), ContextError> {
+        match written {
+            Written::Stored => Ok(()),
+            Written::OverBound(bound) => Err(self.over(bound)),
+            Written::Fenced => Err(self.not_holder()),
+            Written::Missing => Err(self.result_gone()),
+        }
+    }
+
+    fn over(&self, bound: Bound) -> ContextError {
+        ContextError::over(bound, self.limits.explain(bound))
+    }
+
+    fn not_holder(&self) -> ContextError {
+        ContextError::Denied(format!("attempt {} no longer holds request {}", self.fence, self.request.id))
+    }
+
+    fn result_gone(&self) -> ContextError {
+        ContextError::NotFound(format!("the result of request {} was deleted", self.request.id))
+    }
+
+    /// Calls a store again after a hiccup, until it answers or [`CALL_TIMEOUT`] has passed.
+    async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, ContextError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let attempts = async {
+            let mut failures = 0;
+            loop {
+                match call().await {
+                    Err(StoreError::Unavailable(text)) => {
+                        tracing::debug!(request = %self.request.id, error = %text, "a host call waits for the store");
+                        failures += 1;
+                        tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
+                    }
+                    other => return other,
+                }
+            }
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, attempts).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::warn!(request = %self.request.id, %error, "a host call failed at the store");
+                Err(ContextError::Unavailable("the store gave an answer that makes no sense".into()))
+            }
+            Err(_) => Err(ContextError::Unavailable(format!("the store did not answer within {} s", CALL_TIMEOUT.as_secs()))),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The port to the sandbox: one attempt in, one outcome out. The seam that lets the worker be tested without WebAssembly.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::TaskContext;
+use crate::ids::Digest;
+use crate::limits::Limits;
+use crate::module::TaskDescription;
+use crate::outcome::Outcome;
+use crate::report::{LogLine, Receipt};
+
+/// One run of a request.
+pub struct Attempt {
+    /// The module that serves it.
+    pub module: Digest,
+    /// What the guest sees of the world: its request, metadata, state, children.
+    pub context: Arc<TaskContext>,
+    /// The bounds of the sandbox.
+    pub limits: Limits,
+    /// When the host wants it to end early.
+    pub stop: Stop,
+    /// Time from the start until the request's deadline.
+    pub deadline: Option<Duration>,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Execution {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used. The worker adds what only it knows: the time queued and the node.
+    pub receipt: Receipt,
+    /// What it logged, within its bounds.
+    pub log: Vec<LogLine>,
+    /// Lines beyond them.
+    pub dropped_lines: u64,
+}
+
+/// Why the host stops an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The request was revoked.
+    Revoked,
+    /// The node shuts down: the request is given back.
+    Draining,
+    /// The lease ran out or went to another node: whatever the attempt does counts no more.
+    LeaseLost,
+}
+
+/// The host's wish that an attempt ends: first asked, then made. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    asked: CancellationToken,
+    made: CancellationToken,
+    reason: Arc<OnceLock<StopReason>>,
+}
+
+impl Stop {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the guest to finish soon. The first reason stays.
+    pub fn ask(&self, reason: StopReason) {
+        // Losing the race against an earlier reason is fine: the first one counts.
+        let _ = self.reason.set(reason);
+        self.asked.cancel();
+    }
+
+    /// Stops the guest now.
+    pub fn force(&self, reason: StopReason) {
+        self.ask(reason);
+        self.made.cancel();
+    }
+
+    /// Whether the guest was asked to finish soon.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
+    /// Whether the guest is to be stopped now.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.made.is_cancelled()
+    }
+
+    /// Why, once asked.
+    #[must_use]
+    pub fn reason(&self) -> Option<StopReason> {
+        self.reason.get().copied()
+    }
+
+    /// Ends when the guest is asked to finish soon.
+    pub async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+
+    /// Ends when the guest is to be stopped now.
+    pub async fn forced(&self) {
+        self.made.cancelled().await;
+    }
+}
+
+/// Why a module is not admitted: the reason, with the offending import, export or bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("module refused: {0}")]
+pub struct Rejected(pub String);
+
+/// Runs attempts.
+#[async_trait]
+pub trait Executor: Send + Sync + 'static {
+    /// Runs one attempt in a fresh sandbox that is gone when this returns. Never fails: whatever happens is an outcome.
+    async fn execute(&self, attempt: Attempt) -> Execution;
+
+    /// Checks an uploaded module, compiles it, and asks it what it serves.
+    ///
+    /// # Errors
+    /// Where it is no component, imports what is not allowed, does not serve tasks, or describes them wrongly.
+    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, Rejected>;
+}

@@ -1,0 +1,288 @@
+//! The bounds of a request and of an attempt: each has a name, a default, a hard maximum, and an error that says all three.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a bound counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, written as `64MiB`.
+    Bytes,
+    /// Milliseconds, written as `30s`.
+    Milliseconds,
+    /// A plain number.
+    Count,
+}
+
+/// Declares every bound once: its field, name, unit, default, hard maximum and what it is for.
+macro_rules! bounds {
+    ($($(#[$doc:meta])* $variant:ident $field:ident $name:literal $unit:ident $default:expr, $maximum:expr;)*) => {
+        /// A bound, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Bound { $($(#[$doc])* $variant,)* }
+
+        /// The values of all bounds. Sizes in bytes, times in milliseconds.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits { $($(#[$doc])* pub $field: u64,)* }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl Bound {
+            /// Every bound.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name, as in configuration and errors.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it counts in.
+            #[must_use]
+            pub const fn unit(self) -> Unit {
+                match self { $(Self::$variant => Unit::$unit,)* }
+            }
+
+            /// The value where nothing is configured.
+            #[must_use]
+            pub const fn default_value(self) -> u64 {
+                match self { $(Self::$variant => $default,)* }
+            }
+
+            /// The most that can be configured.
+            #[must_use]
+            pub const fn maximum(self) -> u64 {
+                match self { $(Self::$variant => $maximum,)* }
+            }
+        }
+
+        impl Limits {
+            /// The value of a bound.
+            #[must_use]
+            pub const fn get(&self, bound: Bound) -> u64 {
+                match bound { $(Bound::$variant => self.$field,)* }
+            }
+
+            fn slot(&mut self, bound: Bound) -> &mut u64 {
+                match bound { $(Bound::$variant => &mut self.$field,)* }
+            }
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+
+bounds! {
+    /// Memory of an attempt, over all its memories and tables.
+    Memory memory "memory" Bytes 64 * MIB, 4 * GIB;
+    /// Wall time of an attempt.
+    WallTime wall_time "wall-time" Milliseconds 300 * SECOND, 24 * HOUR;
+    /// CPU time of an attempt.
+    CpuTime cpu_time "cpu-time" Milliseconds 60 * SECOND, 24 * HOUR;
+    /// Calls from an attempt to the host.
+    HostCalls host_calls "host-calls" Count 100_000, 100_000_000;
+    /// Bytes in and out of an attempt's calls to the host.
+    HostBytes host_bytes "host-bytes" Bytes 64 * MIB, 16 * GIB;
+    /// A value that a task returns.
+    Result result "result" Bytes 4 * MIB, 64 * MIB;
+    /// All arguments of a request.
+    Arguments arguments "arguments" Bytes MIB, 16 * MIB;
+    /// Keys of a result's metadata.
+    MetadataKeys metadata_keys "metadata-keys" Count 128, 10_000;
+    /// All metadata of a result.
+    Metadata metadata "metadata" Bytes 256 * KIB, 16 * MIB;
+    /// Keys of a request's state.
+    StateKeys state_keys "state-keys" Count 128, 10_000;
+    /// All state of a request.
+    State state "state" Bytes 4 * MIB, 64 * MIB;
+    /// Log lines of an attempt.
+    LogLines log_lines "log-lines" Count 1_000, 100_000;
+    /// Log text of an attempt.
+    Log log "log" Bytes 256 * KIB, 16 * MIB;
+    /// Children of a request.
+    Children children "children" Count 1_000, 100_000;
+    /// Ancestors of a request.
+    Depth depth "depth" Count 64, 1_000;
+    /// Further attempts after one that ended unexpectedly or asked for a retry.
+    Retries retries "retries" Count 3, 100;
+    /// An uploaded module.
+    Module module "module" Bytes 64 * MIB, GIB;
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A setting that names no bound, or a value that does not fit it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// No such bound.
+    #[error("unknown bound {name:?}: expected one of {known}")]
+    Unknown {
+        /// As given.
+        name: String,
+        /// Every name there is.
+        known: String,
+    },
+    /// Not a number of the bound's unit.
+    #[error("invalid value {value:?} for the bound {bound}: expected {expected}")]
+    Malformed {
+        /// Which bound.
+        bound: Bound,
+        /// As given.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// More than the hard maximum.
+    #[error("{value} is over the maximum of the bound {bound}, {maximum}")]
+    TooLarge {
+        /// Which bound.
+        bound: Bound,
+        /// As given.
+        value: String,
+        /// What is allowed, with its unit.
+        maximum: String,
+    },
+}
+
+impl Limits {
+    /// Sets a bound from text, such as `memory` and `128MiB`.
+    ///
+    /// # Errors
+    /// Where there is no such bound, the value is malformed, or it is over the hard maximum.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), LimitError> {
+        let bound = Bound::ALL.iter().copied().find(|bound| bound.name() == name).ok_or_else(|| LimitError::Unknown {
+            name: name.to_owned(),
+            known: Bound::ALL.iter().map(|bound| bound.name()).collect::<Vec<_>>().join(", "),
+        })?;
+        let parsed = bound.unit().parse(value);
+        let number = parsed.ok_or_else(|| LimitError::Malformed { bound, value: value.to_owned(), expected: bound.unit().expected() })?;
+        if number > bound.maximum() {
+            return Err(LimitError::TooLarge { bound, value: value.to_owned(), maximum: bound.unit().show(bound.maximum()) });
+        }
+        *self.slot(bound) = number;
+        Ok(())
+    }
+
+    /// The value of a bound with its unit, for people.
+    #[must_use]
+    pub fn show(&self, bound: Bound) -> String {
+        bound.unit().show(self.get(bound))
+    }
+
+    /// One sentence for whoever went over a bound: what it is and how to raise it.
+    #[must_use]
+    pub fn explain(&self, bound: Bound) -> String {
+        over_bound(bound, &self.show(bound))
+    }
+
+    /// A time bound as a duration.
+    #[must_use]
+    pub fn duration(&self, bound: Bound) -> Duration {
+        Duration::from_millis(self.get(bound))
+    }
+
+    /// A size or count bound as a length of this machine.
+    #[must_use]
+    pub fn length(&self, bound: Bound) -> usize {
+        usize::try_from(self.get(bound)).unwrap_or(usize::MAX)
+    }
+}
+
+/// The sentence that names a bound, its value and how to raise it.
+#[must_use]
+pub fn over_bound(bound: Bound, limit: &str) -> String {
+    format!(
+        "over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {}",
+        bound.unit().show(bound.maximum())
+    )
+}
+
+const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+const TIMES: [(&str, u64); 4] = [("ms", 1), ("h", HOUR), ("m", 60 * SECOND), ("s", SECOND)];
+
+impl Unit {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Bytes => "a size such as 512KiB, 64MiB or 2GiB",
+            Self::Milliseconds => "a time such as 500ms, 30s, 5m or 1h",
+            Self::Count => "a whole number",
+        }
+    }
+
+    fn parse(self, text: &str) -> Option<u64> {
+        let units: &[(&str, u64)] = match self {
+            Self::Bytes => &SIZES,
+            Self::Milliseconds => &TIMES,
+            Self::Count => &[("", 1)],
+        };
+        let split = |(suffix, factor): &(&str, u64)| text.strip_suffix(suffix)?.trim_end().parse::<u64>().ok()?.checked_mul(*factor);
+        units.iter().find_map(split)
+    }
+
+    /// A value with its unit, in the largest unit that leaves a whole number.
+    #[must_use]
+    pub fn show(self, value: u64) -> String {
+        let units: &[(&str, u64)] = match self {
+            Self::Bytes => &SIZES,
+            Self::Milliseconds => &[("h", HOUR), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1)],
+            Self::Count => &[("", 1)],
+        };
+        let fits = units.iter().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
+        fits.map_or_else(
+            || format!("{value}{}", units.last().map_or("", |unit| unit.0)),
+            |(suffix, factor)| format!("{}{suffix}", value / factor),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_set_from_text_with_a_unit() {
+        let mut limits = Limits::default();
+        limits.set("memory", "128MiB").unwrap();
+        limits.set("wall-time", "1500ms").unwrap();
+        limits.set("children", "7").unwrap();
+        assert_eq!((limits.memory, limits.wall_time, limits.children), (128 * MIB, 1_500, 7));
+        assert_eq!((limits.show(Bound::Memory), limits.show(Bound::WallTime)), ("128MiB".into(), "1500ms".into()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_what_is_allowed() {
+        let mut limits = Limits::default();
+        let text = |result: Result<(), LimitError>| result.unwrap_err().to_string();
+        assert!(text(limits.set("memroy", "1")).starts_with("unknown bound \"memroy\": expected one of memory,"));
+        assert_eq!(
+            text(limits.set("memory", "12")),
+            "invalid value \"12\" for the bound memory: expected a size such as 512KiB, 64MiB or 2GiB"
+        );
+        assert_eq!(text(limits.set("memory", "5GiB")), "5GiB is over the maximum of the bound memory, 4GiB");
+        assert!(text(limits.set("memory", "99999999999999GiB")).starts_with("invalid value"));
+        assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn no_default_is_over_its_maximum() {
+        for bound in Bound::ALL {
+            assert!(bound.default_value() <= bound.maximum(), "{bound}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Uploaded modules: versions by name, of which one is active, and which task each serves.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Digest, TaskName};
+use crate::json::Json;
+
+/// Versions kept of one module; the oldest inactive one goes first.
+pub const MAX_VERSIONS: usize = 20;
+
+/// Modules of one tenant.
+pub const MAX_MODULES: usize = 1_000;
+
+/// A task that a module serves, as its `describe` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskDescription {
+    /// The name that requests carry.
+    pub name: TaskName,
+    /// One line.
+    pub title: String,
+    /// Plain text.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub parameters: Json,
+    /// JSON Schema of the value.
+    pub returns: Option<Json>,
+}
+
+/// One upload of a module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+    /// When it came.
+    pub uploaded: Timestamp,
+    /// What it serves.
+    pub tasks: Vec<TaskDescription>,
+}
+
+/// A module: its versions, oldest first, and the active one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Module {
+    /// The version that serves requests.
+    pub active: Digest,
+    /// Every version kept, oldest first.
+    pub versions: Vec<Version>,
+}
+
+impl Module {
+    /// The active version.
+    #[must_use]
+    pub fn active_version(&self) -> Option<&Version> {
+        self.versions.iter().find(|version| version.digest == self.active)
+    }
+}
+
+/// All modules of a tenant, by name. Stored as one document, replaced atomically.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModuleIndex(pub BTreeMap<String, Module>);
+
+/// Why an index cannot change so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModuleConflict {
+    /// Another active module serves the task.
+    #[error("task {task} is served by module {module:?} already: push under that name, or rename the task")]
+    TaskTaken {
+        /// The task.
+        task: TaskName,
+        /// The module that serves it.
+        module: String,
+    },
+    /// No module of that name, or no such version of it.
+    #[error("{0}")]
+    NotFound(String),
+    /// The tenant has [`MAX_MODULES`] already.
+    #[error("over the bound of {MAX_MODULES} modules: remove one first")]
+    TooMany,
+}
+
+impl ModuleIndex {
+    /// The active version that serves a task.
+    #[must_use]
+    pub fn serving(&self, task: &TaskName) -> Option<Digest> {
+        let serves = |module: &&Module| module.active_version().is_some_and(|version| version.tasks.iter().any(|t| t.name == *task));
+        self.0.values().find(serves).map(|module| module.active)
+    }
+
+    /// Adds a version to a module, new or known, and makes it the active one.
+    ///
+    /// # Errors
+    /// Where another active module serves one of its tasks, or there are too many modules.
+    pub fn activate(&mut self, name: &str, version: Version) -> Result<(), ModuleConflict> {
+        self.check_tasks(name, &version)?;
+        if !self.0.contains_key(name) && self.0.len() >= MAX_MODULES {
+            return Err(ModuleConflict::TooMany);
+        }
+        let digest = version.digest;
+        let module = self.0.entry(name.to_owned()).or_insert_with(|| Module { active: digest, versions: Vec::new() });
+        module.versions.retain(|known| known.digest != digest);
+        module.versions.push(version);
+        module.active = digest;
+        if module.versions.len() > MAX_VERSIONS {
+            module.versions.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Makes an earlier version active: the named one, or the one before the active one.
+    ///
+    /// # Errors
+    /// Where there is no such module or version, or another module serves its tasks by now.
+    pub fn roll_back(&mut self, name: &str, to: Option<Digest>) -> Result<Digest, ModuleConflict> {
+        let module = self.0.get(name).ok_or_else(|| ModuleConflict::NotFound(format!("no module {name:?}")))?;
+        let target = match to {
+            Some(digest) => module.versions.iter().find(|version| version.digest == digest),
+            None => module.versions.iter().take_while(|version| version.digest != module.active).last(),
+        };
+        let version = target.cloned().ok_or_else(|| ModuleConflict::NotFound(missing_version(name, to)))?;
+        self.check_tasks(name, &version)?;
+        if let Some(module) = self.0.get_mut(name) {
+            module.active = version.digest;
+        }
+        Ok(version.digest)
+    }
+
+    fn check_tasks(&self, name: &str, version: &Version) -> Result<(), ModuleConflict> {
+        for (other, module) in self.0.iter().filter(|(other, _)| *other != name) {
+            let taken = module.active_version().into_iter().flat_map(|active| &active.tasks);
+            for task in taken {
+                if version.tasks.iter().any(|mine| mine.name == task.name) {
+                    return Err(ModuleConflict::TaskTaken { task: task.name.clone(), module: other.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn missing_version(name: &str, to: Option<Digest>) -> String {
+    match to {
+        Some(digest) => format!("module {name:?} has no version {digest}"),
+        None => format!("module {name:?} has no version before the active one"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(bytes: &[u8], tasks: &[&str]) -> Version {
+        let describe = |name: &&str| TaskDescription {
+            name: name.parse().unwrap(),
+            title: String::new(),
+            description: String::new(),
+            parameters: Json::null(),
+            returns: None,
+        };
+        Version { digest: Digest::of(bytes), size: 1, uploaded: Timestamp::UNIX_EPOCH, tasks: tasks.iter().map(describe).collect() }
+    }
+
+    #[test]
+    fn the_newest_version_serves_until_it_is_rolled_back() {
+        let mut index = ModuleIndex::default();
+        index.activate("m", version(b"1", &["a"])).unwrap();
+        index.activate("m", version(b"2", &["a", "b"])).unwrap();
+        assert_eq!(index.serving(&"b".parse().unwrap()), Some(Digest::of(b"2")));
+        assert_eq!(index.roll_back("m", None).unwrap(), Digest::of(b"1"));
+        assert_eq!(index.serving(&"b".parse().unwrap()), None);
+        assert!(matches!(index.roll_back("m", None), Err(ModuleConflict::NotFound(_))));
+        assert_eq!(index.roll_back("m", Some(Digest::of(b"2"))).unwrap(), Digest::of(b"2"));
+    }
+
+    #[test]
+    fn two_active_modules_cannot_serve_one_name() {
+        let mut index = ModuleIndex::default();
+        index.activate("m", version(b"1", &["a"])).unwrap();
+        let error = index.activate("n", version(b"2", &["a"])).unwrap_err();
+        assert_eq!(error.to_string(), "task a is served by module \"m\" already: push under that name, or rename the task");
+    }
+}

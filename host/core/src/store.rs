@@ -1,0 +1,175 @@
+//! The ports to results, state and modules. Each write that depends on the present state is one atomic step at the store.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::entries::Entries;
+use crate::ids::{Digest, NodeId, RequestId, Tenant};
+use crate::json::Json;
+use crate::limits::{Bound, Limits};
+use crate::module::ModuleIndex;
+use crate::report::Report;
+use crate::request::Request;
+use crate::result::{RequestResult, State, Value};
+
+/// Why a call to a store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store does not answer, or refuses to write; trying again may help.
+    #[error("store unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored is not what we or Mognet write.
+    #[error("stored data malformed: {0}")]
+    Malformed(String),
+}
+
+/// A step in the life of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Transition {
+    /// An attempt starts: RUNNING, one more start.
+    Start {
+        /// The node.
+        node_id: NodeId,
+        /// Now.
+        at: Timestamp,
+    },
+    /// It waits: SUSPENDED, one more stop.
+    Suspend,
+    /// It goes on: RUNNING, one more start.
+    Resume {
+        /// The node.
+        node_id: NodeId,
+    },
+    /// It is done: a final state with its value, one more stop.
+    Finish {
+        /// A final state.
+        state: State,
+        /// The value or the error.
+        value: Value,
+        /// Now.
+        at: Timestamp,
+        /// What the attempt used and logged; none where there was none.
+        report: Option<Box<Report>>,
+    },
+}
+
+/// What became of a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transitioned {
+    /// It is stored.
+    Applied,
+    /// The result is final and never changes again.
+    Final(State),
+    /// A later attempt holds the request.
+    Fenced,
+    /// There is no such result: it was evicted or deleted.
+    Missing,
+}
+
+/// What became of a write of metadata or state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All entries are stored.
+    Stored,
+    /// Nothing is stored: together with what is there, it would be over this bound.
+    OverBound(Bound),
+    /// Nothing is stored: a later attempt holds the request.
+    Fenced,
+    /// Nothing is stored: there is no such result.
+    Missing,
+}
+
+/// Which of several results to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitMode {
+    /// Every one is final.
+    All,
+    /// At least one is.
+    Any,
+}
+
+/// Results with their values, metadata and children, in Mognet's format.
+#[async_trait]
+pub trait ResultStore: Send + Sync + 'static {
+    /// Stores the result of a new request, PENDING, with its metadata, and adds it to its parent's children, in Mognet's order:
+    /// child, result, metadata. A result that exists already is left as it is, with its metadata; true where it is new.
+    async fn create(&self, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Reads results, in the order of `ids`; none for each that does not exist.
+    async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError>;
+
+    /// Takes a step for the attempt `fence`. A final result never changes, and an attempt earlier than the last one that
+    /// started is fenced off.
+    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError>;
+
+    /// Makes a result REVOKED, as Mognet's client does; one that does not exist yet is created so. Returns the state before, none
+    /// where there was no result; a final one is left as it is.
+    async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError>;
+
+    /// The value of a result; none where there is none yet or no longer.
+    async fn value(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Value>, StoreError>;
+
+    /// The report of the last finished attempt.
+    async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError>;
+
+    /// Metadata of a result, sorted by key; none where there is no result.
+    async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError>;
+
+    /// Stores all entries or none beside those that are there. `fence` is the attempt that writes, none for a writer from outside.
+    async fn set_metadata(
+        &self,
+        tenant: &Tenant,
+        id: RequestId,
+        fence: Option<u32>,
+        entries: &Entries,
+        limits: &Limits,
+    ) -> Result<Written, StoreError>;
+
+    /// The children of a request, sorted by id.
+    async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError>;
+
+    /// Waits until the results are final as `mode` says, then reads them. One that does not exist counts as final. Woken by a
+    /// notification, with a slow look now and then in case one is missed. Waits for ever: the caller sets the time.
+    async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError>;
+}
+
+/// JSON by key that a task keeps across its attempts; gone two hours after its last use.
+#[async_trait]
+pub trait StateStore: Send + Sync + 'static {
+    /// The value under a key.
+    async fn get(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError>;
+
+    /// Stores a value. Never answers `Fenced` or `Missing`: state has no holder of its own.
+    async fn set(&self, tenant: &Tenant, id: RequestId, key: &str, value: &Json, limits: &Limits) -> Result<Written, StoreError>;
+
+    /// Removes a key and returns its value.
+    async fn pop(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError>;
+
+    /// Removes all keys.
+    async fn clear(&self, tenant: &Tenant, id: RequestId) -> Result<(), StoreError>;
+}
+
+/// A tenant's modules as they stand, with the revision that a change must name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexSnapshot {
+    /// Grows with each change; 0 where there is none yet.
+    pub revision: u64,
+    /// The modules.
+    pub index: ModuleIndex,
+}
+
+/// Modules: bytes by digest, and one index a tenant.
+#[async_trait]
+pub trait ModuleStore: Send + Sync + 'static {
+    /// Stores the bytes of a module under their digest.
+    async fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// The bytes of a module.
+    async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The tenant's modules as they stand.
+    async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError>;
+
+    /// Replaces the tenant's index where it still has `revision`; false where somebody was faster.
+    async fn replace_index(&self, tenant: &Tenant, revision: u64, index: &ModuleIndex) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,92 @@
+//! Submission: the one way in for a request, from a client or from a task. Result first, then the message, as Mognet does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::broker::{Broker, BrokerError, Submission};
+use crate::entries::check_key;
+use crate::ids::{QueueName, RequestId, Tenant};
+use crate::limits::{Bound, Limits};
+use crate::request::{MAX_PRIORITY, Request};
+use crate::store::{ResultStore, StoreError};
+use crate::wire::repr::kwargs_repr;
+
+/// Takes requests in.
+pub struct Submitter {
+    results: Arc<dyn ResultStore>,
+    broker: Arc<dyn Broker>,
+    limits: Limits,
+}
+
+/// Why a request was not taken. Nothing of it is queued.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Something about it is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is over a bound.
+    #[error("{text}")]
+    OverBound {
+        /// Which.
+        bound: Bound,
+        /// Its value and how to raise it.
+        text: String,
+    },
+    /// The result store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The broker failed. The result exists, PENDING; submitting again with the same id is safe.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+}
+
+impl Submitter {
+    /// Takes requests in to this store and broker, within these bounds.
+    #[must_use]
+    pub fn new(results: Arc<dyn ResultStore>, broker: Arc<dyn Broker>, limits: Limits) -> Self {
+        Self { results, broker, limits }
+    }
+
+    /// Takes a request in, to be handed out after `delay`. Submitting an id again while it waits or runs changes nothing.
+    ///
+    /// # Errors
+    /// Where the request is malformed or over a bound, or store or broker fail.
+    pub async fn submit(&self, tenant: &Tenant, mut request: Request, delay: Duration) -> Result<RequestId, SubmitError> {
+        let queue = self.check(&request)?;
+        if request.kwargs_repr.is_none() {
+            request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
+        }
+        let request = Arc::new(request);
+        self.results.create(tenant, &request, Timestamp::now()).await?;
+        let id = request.id;
+        self.broker.submit(&[Submission { tenant: tenant.clone(), queue, request, delay }]).await?;
+        Ok(id)
+    }
+
+    fn check(&self, request: &Request) -> Result<QueueName, SubmitError> {
+        let over = |bound: Bound| SubmitError::OverBound { bound, text: self.limits.explain(bound) };
+        if request.argument_size() > self.limits.length(Bound::Arguments) {
+            return Err(over(Bound::Arguments));
+        }
+        if request.metadata.len() > self.limits.length(Bound::MetadataKeys) {
+            return Err(over(Bound::MetadataKeys));
+        }
+        if request.metadata.size() > self.limits.length(Bound::Metadata) {
+            return Err(over(Bound::Metadata));
+        }
+        if request.stack.len() > self.limits.length(Bound::Depth) {
+            return Err(over(Bound::Depth));
+        }
+        let keys = request.metadata.iter().chain(request.kwargs.iter()).map(|(key, _)| key);
+        keys.into_iter().try_for_each(check_key).map_err(|error| SubmitError::Invalid(error.to_string()))?;
+        if request.priority > MAX_PRIORITY {
+            return Err(SubmitError::Invalid(format!("invalid priority {}: expected 0 to {MAX_PRIORITY}", request.priority)));
+        }
+        match &request.queue_name {
+            Some(name) => name.parse().map_err(|error: crate::ids::InvalidName| SubmitError::Invalid(error.to_string())),
+            None => Ok(QueueName::default()),
+        }
+    }
+}

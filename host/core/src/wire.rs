@@ -1,0 +1,4 @@
+//! Mognet's wire format: how the words of this crate are written in messages and in Redis. Facts, not choices of ours.
+
+pub mod deadline;
+pub mod repr;

@@ -1,0 +1,3 @@
+//! The worker: takes deliveries, runs them, settles them.
+
+pub mod capacity;
