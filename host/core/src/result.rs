@@ -79,6 +79,15 @@ pub struct RequestResult {
     pub node_id: Option<String>,
     /// The arguments as Python shows them.
     pub request_kwargs_repr: Option<String>,
+    /// Further attempts that its task asked for. Not Mognet's: a field `retries` that is there only while it is above 0 and the
+    /// result is not final.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+}
+
+/// Serde asks by reference.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl RequestResult {

@@ -35,6 +35,8 @@ pub enum Transition {
     },
     /// It waits: SUSPENDED, one more stop.
     Suspend,
+    /// It asks for another attempt after a failure: SUSPENDED, one more stop, and one more of [`RequestResult::retries`].
+    Retry,
     /// It goes on: RUNNING, one more start.
     Resume {
         /// The node.
