@@ -15,6 +15,7 @@ pub mod report;
 pub mod request;
 pub mod result;
 pub mod retry;
+pub mod revoke;
 pub mod store;
 pub mod submit;
 pub mod wire;
