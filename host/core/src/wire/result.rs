@@ -85,7 +85,6 @@ pub fn read_result(fields: impl IntoIterator<Item = (String, String)>) -> Result
         node_id: read(&fields, "node_id")?,
         request_kwargs_repr: read(&fields, "request_kwargs_repr")?,
         retries: read(&fields, "retries")?.unwrap_or(0),
-        retries: read(&fields, "retries")?.unwrap_or(0),
     })
 }
 
