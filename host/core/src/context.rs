@@ -5,6 +5,7 @@ mod children;
 mod error;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::entries::{Entries, check_key};
@@ -50,6 +51,7 @@ pub struct TaskContext {
     stop: Stop,
     ends: Option<Instant>,
     started: Instant,
+    suspended: AtomicBool,
 }
 
 /// What distinguishes one attempt from another.
@@ -78,7 +80,7 @@ impl TaskContext {
         let longest = identity.limits.duration(Bound::WallTime);
         let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
         let AttemptIdentity { tenant, queue, request, fence, limits, stop, .. } = identity;
-        Self { services, tenant, queue, request, fence, limits, stop, ends, started }
+        Self { services, tenant, queue, request, fence, limits, stop, ends, started, suspended: AtomicBool::new(false) }
     }
 
     /// The request.
@@ -109,6 +111,12 @@ impl TaskContext {
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Whether the result is SUSPENDED because the guest waits, or was cut short in a wait.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Acquire)
     }
 
     /// Whether the guest is asked to finish soon.

@@ -40,6 +40,14 @@ pub struct Execution {
     pub dropped_lines: u64,
 }
 
+impl Execution {
+    /// An attempt that ended before a guest was started.
+    #[must_use]
+    pub fn without_run(outcome: Outcome) -> Self {
+        Self { outcome, receipt: Receipt::default(), log: Vec::new(), dropped_lines: 0 }
+    }
+}
+
 /// Why the host stops an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {

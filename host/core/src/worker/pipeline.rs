@@ -1,0 +1,218 @@
+//! One delivery from hand-out to settlement. Nothing is acknowledged that is not stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::admit::Admission;
+use super::capacity::Place;
+use super::classify::{Circumstances, Next, classify};
+use super::running::Running;
+use super::settler::Settler;
+use super::{Ports, WorkerSettings};
+use crate::broker::{Delivery, Settlement, Verdict};
+use crate::context::{AttemptIdentity, Services, TaskContext};
+use crate::executor::{Attempt, Execution, Stop, StopReason};
+use crate::ids::Digest;
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::result::{State, Value};
+use crate::retry::Backoff;
+use crate::store::{StoreError, Transition, Transitioned};
+
+/// What every delivery passes through.
+pub(super) struct Pipeline {
+    pub(super) settings: WorkerSettings,
+    pub(super) ports: Ports,
+    pub(super) services: Services,
+    pub(super) running: Arc<Running>,
+    pub(super) settler: Settler,
+    /// Cancelled once the worker shuts down: what has not started by then goes to another node.
+    pub(super) draining: CancellationToken,
+}
+
+/// Why a delivery is left to its lease: settling it is no longer this node's to do.
+struct Abandoned;
+
+/// How a delivery is settled, and what its attempt cost.
+type Settled = (Verdict, Duration);
+
+impl Pipeline {
+    /// Serves one delivery. Its place on the node and its lease are held until it is settled.
+    pub(super) async fn process(self: Arc<Self>, delivery: Delivery, place: Place) {
+        let stop = Stop::new();
+        let entered = self.running.enter(&delivery.lease, stop.clone());
+        match self.serve(&delivery, &stop).await {
+            Ok((verdict, cost)) => self.settler.settle(settlement(delivery, verdict, cost)).await,
+            Err(Abandoned) => tracing::info!(request = %delivery.request.id, "left to the next holder of its lease"),
+        }
+        drop(entered);
+        drop(place);
+    }
+
+    async fn serve(&self, delivery: &Delivery, stop: &Stop) -> Result<Settled, Abandoned> {
+        if self.draining.is_cancelled() {
+            return Ok((Verdict::GiveBack, Duration::ZERO));
+        }
+        match self.patiently(stop, || self.admit(delivery)).await? {
+            Ok(Admission::Run { module, retries }) => self.run(delivery, stop, module, retries).await,
+            Ok(Admission::Forget(reason)) => {
+                tracing::info!(request = %delivery.request.id, reason, "not run");
+                self.clear_state(delivery).await;
+                Ok((Verdict::Done, Duration::ZERO))
+            }
+            Ok(Admission::Refuse { state, exception, dead }) => {
+                let dead = dead.then(|| exception.to_string());
+                self.finish(delivery, stop, Ending { state, value: Value::Exception(exception), dead, report: None }).await
+            }
+            Err(malformed) => Ok((Verdict::Reject(malformed), Duration::ZERO)),
+        }
+    }
+
+    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Digest, retries: u32) -> Result<Settled, Abandoned> {
+        let at = Timestamp::now();
+        let start = Transition::Start { node_id: self.settings.node_id.clone(), at };
+        if let Some(verdict) = self.step(delivery, stop, &start).await? {
+            return Ok((verdict, Duration::ZERO));
+        }
+        let context = Arc::new(self.context(delivery, stop, at));
+        let mut execution = self.execute(&context, stop, module, delivery, at).await;
+        execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
+        execution.receipt.node_id = Some(self.settings.node_id.clone());
+        let cost = Duration::from_micros(execution.receipt.cpu_us);
+        let circumstances =
+            Circumstances { request: &delivery.request, limits: &self.settings.limits, retries, fence: delivery.lease.fence };
+        match classify(execution.outcome.clone(), &circumstances) {
+            Next::Finish { state, value, dead } => {
+                let report = Some(Box::new(report(delivery, execution, &value)));
+                self.finish(delivery, stop, Ending { state, value, dead, report }).await
+            }
+            Next::Again { verdict, .. } if context.is_suspended() => Ok((verdict, cost)),
+            Next::Again { step, verdict } => Ok((self.step(delivery, stop, &step).await?.unwrap_or(verdict), cost)),
+            Next::Acknowledge => {
+                self.clear_state(delivery).await;
+                Ok((Verdict::Done, cost))
+            }
+            Next::Abandon => Err(Abandoned),
+        }
+    }
+
+    fn context(&self, delivery: &Delivery, stop: &Stop, at: Timestamp) -> TaskContext {
+        let identity = AttemptIdentity {
+            tenant: delivery.lease.tenant.clone(),
+            queue: delivery.lease.queue.to_string(),
+            request: Arc::clone(&delivery.request),
+            fence: delivery.lease.fence,
+            limits: self.settings.limits.clone(),
+            stop: stop.clone(),
+            deadline: remaining(delivery, at),
+        };
+        TaskContext::new(self.services.clone(), identity)
+    }
+
+    async fn execute(&self, context: &Arc<TaskContext>, stop: &Stop, module: Digest, delivery: &Delivery, at: Timestamp) -> Execution {
+        let deadline = remaining(delivery, at);
+        if deadline == Some(Duration::ZERO) {
+            return Execution::without_run(Outcome::DeadlinePassed);
+        }
+        let limits = self.settings.limits.clone();
+        self.ports.executor.execute(Attempt { module, context: Arc::clone(context), limits, stop: stop.clone(), deadline }).await
+    }
+
+    async fn finish(&self, delivery: &Delivery, stop: &Stop, ending: Ending) -> Result<Settled, Abandoned> {
+        let Ending { state, value, dead, report } = ending;
+        let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
+        let step = Transition::Finish { state, value, at: Timestamp::now(), report };
+        let refused = self.step(delivery, stop, &step).await?;
+        self.clear_state(delivery).await;
+        let verdict = refused.unwrap_or_else(|| dead.map_or(Verdict::Done, Verdict::Reject));
+        Ok((verdict, cost))
+    }
+
+    /// Takes a step of the result; the verdict that follows where the result does not take it.
+    async fn step(&self, delivery: &Delivery, stop: &Stop, step: &Transition) -> Result<Option<Verdict>, Abandoned> {
+        let (tenant, id, fence) = (&delivery.lease.tenant, delivery.request.id, delivery.lease.fence);
+        match self.patiently(stop, || self.ports.results.transition(tenant, id, fence, step)).await? {
+            Ok(Transitioned::Applied) => Ok(None),
+            Ok(Transitioned::Final(state)) => {
+                tracing::info!(request = %id, %state, "the result is final already and stays as it is");
+                Ok(Some(Verdict::Done))
+            }
+            Ok(Transitioned::Missing) => {
+                tracing::warn!(request = %id, "the result is gone");
+                Ok(Some(Verdict::Done))
+            }
+            Ok(Transitioned::Fenced) => Err(Abandoned),
+            Err(malformed) => Ok(Some(Verdict::Reject(malformed))),
+        }
+    }
+
+    /// State that stays behind is gone after two hours anyway, so an error here holds nothing up.
+    async fn clear_state(&self, delivery: &Delivery) {
+        if let Err(error) = self.ports.state.clear(&delivery.lease.tenant, delivery.request.id).await {
+            tracing::warn!(request = %delivery.request.id, %error, "state not cleared");
+        }
+    }
+
+    /// Calls the store until it answers; gives up once the lease is lost or the drain's time is over. Data that makes no sense is
+    /// no reason to try again: its text is returned as the inner error.
+    async fn patiently<T, F>(&self, stop: &Stop, call: impl Fn() -> F) -> Result<Result<T, String>, Abandoned>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut failures = 0;
+        loop {
+            let error = match call().await {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(StoreError::Malformed(text)) => return Ok(Err(text)),
+                Err(error) => error,
+            };
+            failures += 1;
+            tracing::warn!(%error, failures, "the store did not answer; trying again");
+            // A revoked attempt was stopped for good, yet its settlement is still to be made.
+            let given_up = async {
+                stop.forced().await;
+                if stop.reason() == Some(StopReason::Revoked) {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(Backoff::CALLS.wait(failures)) => {}
+                () = given_up => return Err(Abandoned),
+            }
+        }
+    }
+}
+
+/// How a request ends for good.
+struct Ending {
+    state: State,
+    value: Value,
+    dead: Option<String>,
+    report: Option<Box<Report>>,
+}
+
+fn remaining(delivery: &Delivery, start: Timestamp) -> Option<Duration> {
+    let deadline = delivery.request.deadline?;
+    Some(Duration::try_from(deadline.remaining(start)).unwrap_or(Duration::ZERO))
+}
+
+fn report(delivery: &Delivery, execution: Execution, value: &Value) -> Report {
+    let error = match value {
+        Value::Success(_) => None,
+        Value::Exception(exception) => Some(exception.to_string()),
+    };
+    let Execution { receipt, log, dropped_lines, .. } = execution;
+    Report { attempt: delivery.lease.fence, receipt, error, log, dropped_lines }
+}
+
+fn settlement(delivery: Delivery, verdict: Verdict, cost: Duration) -> Settlement {
+    match verdict {
+        Verdict::Done => delivery.done(cost),
+        Verdict::RetryAfter(wait) => delivery.retry_after(wait, cost),
+        Verdict::GiveBack => delivery.give_back(cost),
+        Verdict::Reject(reason) => delivery.reject(reason, cost),
+    }
+}

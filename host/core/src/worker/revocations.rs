@@ -1,0 +1,99 @@
+//! Ends attempts whose requests were revoked. The REVOKED result is the truth and is looked at now and then; the broadcast only
+//! makes it fast.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+
+use super::Ports;
+use super::running::Running;
+use crate::broker::{BrokerError, Control};
+use crate::executor::StopReason;
+use crate::ids::{RequestId, Tenant};
+use crate::result::State;
+use crate::retry::Backoff;
+use crate::store::StoreError;
+
+/// How often results of running requests are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Most results of one look-up.
+const BATCH: usize = 256;
+
+/// Listens and looks until it is aborted.
+pub(super) async fn watch(ports: Ports, running: Arc<Running>, grace: Duration) {
+    let watch = Watch { ports, running, grace };
+    tokio::join!(watch.listen(), watch.look());
+}
+
+struct Watch {
+    ports: Ports,
+    running: Arc<Running>,
+    grace: Duration,
+}
+
+impl Watch {
+    async fn listen(&self) {
+        let mut failures = 0;
+        loop {
+            match self.follow().await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, "cannot listen to control messages");
+                }
+            }
+            tokio::time::sleep(Backoff::CALLS.wait(failures.max(1))).await;
+        }
+    }
+
+    async fn follow(&self) -> Result<(), BrokerError> {
+        let mut messages = self.ports.broker.control().await?;
+        while let Some(message) = messages.next().await {
+            match message {
+                Control::Revoke { tenant, id } => self.revoke(&tenant, id),
+                Control::ModulesChanged { tenant } => self.ports.catalog.forget(&tenant),
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self) {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.look_once().await {
+                tracing::warn!(%error, "cannot look for revoked requests");
+            }
+        }
+    }
+
+    async fn look_once(&self) -> Result<(), StoreError> {
+        let mut by_tenant: HashMap<Tenant, Vec<RequestId>> = HashMap::new();
+        for (tenant, id) in self.running.requests() {
+            by_tenant.entry(tenant).or_default().push(id);
+        }
+        for (tenant, ids) in by_tenant {
+            for batch in ids.chunks(BATCH) {
+                let results = self.ports.results.read(&tenant, batch).await?;
+                let revoked = results.into_iter().flatten().filter(|result| result.state == State::Revoked);
+                revoked.for_each(|result| self.revoke(&tenant, result.id));
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke(&self, tenant: &Tenant, id: RequestId) {
+        for stop in self.running.stops_of(tenant, id) {
+            stop.ask(StopReason::Revoked);
+            let grace = self.grace;
+            tokio::spawn(async move {
+                tokio::time::sleep(grace).await;
+                stop.force(StopReason::Revoked);
+            });
+        }
+    }
+}
