@@ -1,1 +1,11 @@
-//! Skeleton.
+//! Brokers and stores of Mogbox, on Redis and on an embedded SQLite file. The only crate that knows either; knows no
+//! WebAssembly and no HTTP.
+#![allow(dead_code, reason = "the stores and brokers that use all of it follow")]
+
+mod error;
+mod topics;
+
+pub mod embedded;
+pub mod redis;
+
+pub use error::{BackendError, OpenError};

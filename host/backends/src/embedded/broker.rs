@@ -1,0 +1,4 @@
+//! Filled by the broker.
+
+/// Its tables.
+pub(super) const SCHEMA: &str = "";

@@ -1,0 +1,7 @@
+//! One suite for all backends: every test runs, under the same name, on a real Redis server and on the embedded database.
+
+#[cfg(test)]
+mod broker;
+#[cfg(test)]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the suites follow")]
+mod harness;
