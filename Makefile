@@ -1,0 +1,47 @@
+# Every command that the README and CI name. Each sets up what it needs.
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+PYTHON_ENV := $(TARGET)/python
+
+.PHONY: help demo test lint audit bench build clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Set up, build, and watch tasks run on a node with no server beside it
+	@.ci/setup build
+	cargo build --quiet --package mogbox
+	@MOGBOX=$(TARGET)/debug/mogbox GUESTS=$(TARGET)/guests examples/demo.sh
+
+build: ## Build the optimised binary
+	@.ci/setup build
+	cargo build --release --package mogbox
+
+test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests come last
+	cargo test --workspace --doc
+	cargo test --workspace --exclude mogbox-tests
+	cargo build --package mogbox
+	MOGBOX=$(TARGET)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --package mogbox-tests
+
+lint: ## Formatting, clippy and documentation, with warnings as errors
+	@.ci/setup test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+audit: ## Licences, sources and known vulnerabilities of all dependencies
+	@.ci/setup audit
+	cargo deny check
+
+bench: ## Measure on this machine
+	@.ci/setup build
+	cargo bench --workspace
+
+# The real Mognet client, for the tests that talk to Mogbox through it.
+$(PYTHON_ENV)/ready: tests/python/requirements.txt
+	@.ci/setup test
+	python3 -m venv $(PYTHON_ENV)
+	$(PYTHON_ENV)/bin/pip install --quiet --requirement tests/python/requirements.txt
+	@touch $@
+
+clean: ## Remove what was built
+	cargo clean
