@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The main job, start to end, on a node that needs no server beside it. Leaves nothing running and nothing behind.
+# MOGBOX is the binary; GUESTS is a folder for compiled examples.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+: "${MOGBOX:?run 'make demo'}" "${GUESTS:?run 'make demo'}"
+
+data=$(mktemp -d)
+node=
+
+stop() {
+  if [ -n "$node" ] && kill -0 "$node" 2>/dev/null; then kill -TERM "$node" && wait "$node" || true; fi
+  rm -rf "$data"
+}
+trap stop EXIT
+
+title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+run() {
+  printf '\033[2m$ mogbox %s\033[0m\n' "$*"
+  "$MOGBOX" "$@"
+}
+# id_of TASK [MORE]: submits and prints nothing but the request's id.
+id_of() { "$MOGBOX" --json submit "$@" | sed -n 's/.*"id": *"\([0-9a-f-]*\)".*/\1/p' | head -n 1; }
+expect() { if ! grep -qF -- "$2" <<<"$1"; then printf 'expected to see: %s\nsaw: %s\n' "$2" "$1" >&2; exit 1; fi; }
+
+title "Build the examples into components"
+run build examples --output "$GUESTS/components"
+
+title "Start a node on the embedded store"
+"$MOGBOX" serve --listen 127.0.0.1:0 --data "$data/store" >"$data/ready" 2>"$data/log" &
+node=$!
+for _ in $(seq 100); do
+  MOGBOX_SERVER=$(grep -o 'http://[0-9.:]*' "$data/ready" || true)
+  [ -n "$MOGBOX_SERVER" ] && break
+  kill -0 "$node" 2>/dev/null || { cat "$data/log" >&2; exit 1; }
+  sleep 0.1
+done
+export MOGBOX_SERVER
+cat "$data/ready"
+
+title "Push them"
+for module in add checkpoints family metadata progress; do run push "$GUESTS/components/$module.wasm"; done
+
+title "Who launched it? Metadata given at submission, read by the running task"
+said=$(run submit demo.get_metadata --metadata 'user_id="dol"' --wait)
+echo "$said"
+expect "$said" "This task was launched by @dol"
+
+title "Metadata changed by the running task, read from outside"
+id=$(id_of demo.set_metadata '"dkl"' --metadata 'user_id="dol"')
+"$MOGBOX" wait "$id" >/dev/null
+said=$(run metadata "$id")
+echo "$said"
+expect "$said" "dkl"
+
+title "Progress"
+run submit example.progress 20 100 --wait
+
+title "A task that pauses and goes on from its checkpoint"
+said=$(run submit example.checkpoints 3 200 --wait)
+echo "$said"
+
+title "A parent that waits for its children"
+said=$(run submit example.family 5 --wait)
+echo "$said"
+
+title "Stop the node"
+kill -TERM "$node"
+wait "$node"
+node=
+echo "done"
