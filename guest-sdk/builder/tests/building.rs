@@ -1,5 +1,7 @@
 //! Builds real crates with the compiler of this machine, into a target folder that is kept between runs.
 
+#![allow(clippy::unwrap_used, reason = "the whole file is a test, its helping functions too")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
