@@ -49,3 +49,74 @@ pub fn decode_request(body: &[u8], limit: usize) -> Result<Request, WireError> {
     let payload = envelope.payload.get();
     serde_json::from_str(payload).map_err(|error| WireError::malformed("payload", payload, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn refusal(body: &[u8]) -> String {
+        decode_request(body, LIMIT).unwrap_err().to_string()
+    }
+
+    fn with_payload(payload: &str) -> Vec<u8> {
+        format!(r#"{{"id":"1","kind":"Request","payload":{payload},"priority":5}}"#).into_bytes()
+    }
+
+    #[test]
+    fn bodies_are_written_as_mognet_writes_them_byte_for_byte() {
+        let bodies = include_str!("../../../../tests/data/mognet/requests.txt");
+        assert_eq!(bodies.lines().count(), 4);
+        for body in bodies.lines() {
+            let request = decode_request(body.as_bytes(), LIMIT).unwrap();
+            assert_eq!(encode_request(&request), body);
+        }
+    }
+
+    #[test]
+    fn absent_fields_have_mognets_defaults_and_further_ones_are_ignored() {
+        let id = "00112233-4455-6677-8899-aabbccddeeff";
+        let body = format!(r#"{{"kind":"Request","new":[],"payload":{{"id":"{id}","name":"t.add","new":{{"a":1}}}}}}"#);
+        let request = decode_request(body.as_bytes(), LIMIT).unwrap();
+        let defaults = Request { id: id.parse().unwrap(), ..Request::new("t.add".parse().unwrap()) };
+        assert_eq!(request, defaults);
+    }
+
+    #[test]
+    fn the_size_is_checked_before_the_text() {
+        assert_eq!(decode_request(b"\xff{", 1).unwrap_err().to_string(), "a message of more than 1 bytes: at most that many are allowed");
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_wrong() {
+        let cases: [(Vec<u8>, &[&str]); 9] = [
+            (b"\xff\xfe{}".to_vec(), &["malformed message", "invalid utf-8"]),
+            (b"hello".to_vec(), &["malformed message \"hello\"", "expected value"]),
+            (b"{}".to_vec(), &["malformed message \"{}\"", "missing field `kind`"]),
+            (br#"{"kind":"Reqest","payload":{}}"#.to_vec(), &["unknown kind \"Reqest\"", "expected \"Request\""]),
+            (with_payload("{}"), &["malformed payload \"{}\"", "missing field `id`"]),
+            (with_payload(r#"{"id":"7","name":"t"}"#), &["malformed payload", "UUID parsing failed"]),
+            (with_payload(r#"{"id":"00112233-4455-6677-8899-aabbccddeeff","name":"a b"}"#), &["invalid task name \"a b\""]),
+            (
+                with_payload(r#"{"id":"00112233-4455-6677-8899-aabbccddeeff","name":"t","deadline":"soon"}"#),
+                &["\"soon\"", "expected an ISO 8601 duration"],
+            ),
+            (with_payload(r#"{"id":"00112233-4455-6677-8899-aabbccddeeff","name":"t","args":{}}"#), &["expected a sequence"]),
+        ];
+        for (body, parts) in cases {
+            let text = refusal(&body);
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
+    }
+
+    #[test]
+    fn endless_depth_and_endless_texts_are_refused_in_short_words() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let body = with_payload(&format!(r#"{{"id":"00112233-4455-6677-8899-aabbccddeeff","name":"t","args":[{deep}]}}"#));
+        let text = refusal(&body);
+        assert!(text.contains("nested deeper than 64") && text.len() < 1_000, "{text}");
+        assert!(refusal(&with_payload(&format!(r#""{}""#, "x".repeat(100_000)))).len() < 1_000);
+        assert!(refusal(deep.as_bytes()).len() < 1_000);
+    }
+}

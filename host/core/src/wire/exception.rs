@@ -151,3 +151,132 @@ fn bounded(text: &str, max: usize) -> String {
     let kept = text.get(..text.floor_char_boundary(max)).unwrap_or_default();
     format!("{kept}… ({} more bytes)", text.len() - kept.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use serde_json::Value as Any;
+
+    use super::*;
+
+    fn captured() -> HashMap<String, Any> {
+        serde_json::from_str(include_str!("../../../../tests/data/mognet/exceptions.json")).unwrap()
+    }
+
+    fn written(exception: &Exception) -> Any {
+        serde_json::from_str(&info(exception).to_json()).unwrap()
+    }
+
+    fn read_back(exception: &Exception) -> Exception {
+        from_info(serde_json::from_str(&info(exception).to_json()).unwrap())
+    }
+
+    fn too_many_retries() -> Exception {
+        Exception::TooManyRetries { id: "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap(), actual: 4, max: 3 }
+    }
+
+    #[test]
+    fn exceptions_are_written_as_mognet_writes_them_byte_for_byte() {
+        let cases = [
+            ("RecursionError()", Exception::RecursionLimit),
+            ("TimeoutError()", Exception::Timeout),
+            ("ResultNotReady()", Exception::NotReady),
+        ];
+        for (case, exception) in cases {
+            let text = info(&exception).to_json();
+            let fields: crate::entries::Entries = serde_json::from_str(&text).unwrap();
+            let order: Vec<_> = fields.iter().map(|(key, _)| key).collect();
+            assert_eq!(order, ["name", "message", "traceback", "raw_data", "raw_data_encoding"]);
+            assert_eq!(written(&exception), captured()[case], "{case}");
+        }
+    }
+
+    #[test]
+    fn the_pickles_of_exceptions_with_texts_are_mognets_byte_for_byte() {
+        let cases = [
+            ("UnknownTask('t.x')", Exception::UnknownTask("t.x".into())),
+            ("TooManyRetries(UUID('00112233-4455-6677-8899-aabbccddeeff'), 4, 3)", too_many_retries()),
+            ("InvalidTaskArguments([])", Exception::InvalidTaskArguments(vec![])),
+        ];
+        for (case, exception) in cases {
+            for field in ["name", "raw_data", "raw_data_encoding"] {
+                assert_eq!(written(&exception)[field], captured()[case][field], "{case}: {field}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_argument_error_is_pickled_as_the_pydantic_object_that_mognet_pickles() {
+        let message = "Input should be a valid number, unable to parse string as a number";
+        let pickle = pickle::invalid_arguments(&[("2".into(), message.into())], "float_parsing");
+        let captured = captured();
+        let expected = captured["InvalidTaskArguments([InvalidErrorInfo(loc=(2,), ...)])"]["raw_data"].as_str().unwrap();
+        assert_eq!(STANDARD.encode(pickle), expected);
+    }
+
+    #[test]
+    fn a_guests_error_has_no_pickle_and_a_fixed_name() {
+        let exception = Exception::Failed { kind: "os:system".into(), message: "boom".into(), traceback: "os:system: boom".into() };
+        let written = written(&exception);
+        assert_eq!((&written["name"], &written["raw_data"]), (&Any::from("builtins:Exception"), &Any::Null));
+        assert_eq!(read_back(&exception), exception);
+    }
+
+    #[test]
+    fn what_we_write_reads_back_as_the_same_exception() {
+        let errors = vec![("n1".to_owned(), "a: b; c".to_owned()), ("2".to_owned(), "\0\n'\"".to_owned())];
+        let exceptions = [
+            Exception::UnknownTask("a'; b".into()),
+            Exception::InvalidTaskArguments(errors),
+            Exception::InvalidTaskArguments(vec![]),
+            Exception::Timeout,
+            too_many_retries(),
+            Exception::RecursionLimit,
+            Exception::NotReady,
+        ];
+        for exception in exceptions {
+            assert_eq!(read_back(&exception), exception);
+        }
+    }
+
+    #[test]
+    fn what_mognets_own_nodes_wrote_is_read_by_name_and_message() {
+        let read = |name: &str, message: &str| {
+            let json = serde_json::json!({"name": name, "message": message, "traceback": "t", "raw_data": "gASVbm90IGEgcGlja2xl"});
+            from_info(serde_json::from_value(json).unwrap())
+        };
+        let advice = "did you forget to register it, or import it's module in the app's configuration?";
+        assert_eq!(read(UNKNOWN_TASK, &format!("Unknown task: 't.x'; {advice}")), Exception::UnknownTask("t.x".into()));
+        assert_eq!(read(INVALID_ARGUMENTS, "[…]"), Exception::InvalidTaskArguments(vec![(String::new(), "[…]".into())]));
+        assert_eq!(read(OLD_TIMEOUT, ""), Exception::Timeout);
+        for name in ["builtins:ValueError", TOO_MANY_RETRIES] {
+            let failed = Exception::Failed { kind: name.into(), message: "boom".into(), traceback: "t".into() };
+            assert_eq!(read(name, "boom"), failed);
+        }
+    }
+
+    #[test]
+    fn endless_texts_are_cut_and_say_so() {
+        let long = "é".repeat(1 << 20);
+        let Exception::Failed { kind, message, traceback } =
+            read_back(&Exception::Failed { kind: long.clone(), message: long.clone(), traceback: long.clone() })
+        else {
+            panic!("another exception")
+        };
+        assert!(kind.len() < 300 && message.len() < 66_000 && traceback.len() < 66_000);
+        assert!(message.ends_with("… (2031616 more bytes)"), "{}", &message[message.len() - 40..]);
+        let many = vec![(long.clone(), long); 100];
+        assert!(info(&Exception::InvalidTaskArguments(many)).to_json().len() < 2 << 20);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(kind in any::<String>(), message in any::<String>(), traceback in any::<String>()) {
+            prop_assume!(kind.len() <= MAX_NAME);
+            let exception = Exception::Failed { kind, message, traceback };
+            prop_assert_eq!(read_back(&exception), exception);
+        }
+    }
+}

@@ -176,7 +176,7 @@ impl Pickle {
         }
     }
 
-    fn int(&mut self, value: i128) {
+    fn int(&mut self, value: u128) {
         if let Ok(byte) = u8::try_from(value) {
             self.body.extend([BYTE, byte]);
         } else if let Ok(two) = u16::try_from(value) {
@@ -186,21 +186,16 @@ impl Pickle {
             self.op(FOUR_BYTES);
             self.body.extend(four.to_le_bytes());
         } else {
-            self.long(value.to_le_bytes().as_slice());
+            self.long(value);
         }
     }
 
-    fn long(&mut self, little_endian: &[u8]) {
-        let mut digits = little_endian.to_vec();
-        // Two's complement: a last byte that only repeats the sign is left out.
-        while let [.., before, 0] = digits.as_slice() {
-            if *before >= 0x80 {
-                break;
-            }
-            digits.pop();
-        }
-        self.body.extend([LONG, u8::try_from(digits.len()).unwrap_or(u8::MAX)]);
-        self.body.extend(digits);
+    /// Two's complement, so a number whose highest bit is set needs a further byte.
+    fn long(&mut self, value: u128) {
+        let length = value.ilog2() / 8 + u32::from(value.ilog2() % 8 == 7) + 1;
+        let digits = value.to_le_bytes().into_iter().chain([0]);
+        self.body.extend([LONG, u8::try_from(length).unwrap_or(u8::MAX)]);
+        self.body.extend(digits.take(length as usize));
     }
 
     fn uuid(&mut self, id: RequestId) -> Memo {
@@ -209,20 +204,10 @@ impl Pickle {
         let memo = self.memoized(NEW_OBJECT);
         self.memoized(EMPTY_DICT);
         self.name("int");
-        self.unsigned(u128::from_be_bytes(*id.as_bytes()));
+        self.int(u128::from_be_bytes(*id.as_bytes()));
         self.op(SET_ITEM);
         self.op(BUILD);
         memo
-    }
-
-    fn unsigned(&mut self, value: u128) {
-        match i128::try_from(value) {
-            Ok(value) => self.int(value),
-            Err(_) => {
-                let digits: Vec<u8> = value.to_le_bytes().into_iter().chain([0]).collect();
-                self.long(&digits);
-            }
-        }
     }
 
     fn error_infos(&mut self, errors: &[(String, String)], error_type: &'static str) {
@@ -290,5 +275,77 @@ impl Pickle {
         let length = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
         let header = PROTOCOL_4.into_iter().chain([FRAME]).chain(length.to_le_bytes());
         header.chain(self.body).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What follows the header, after checking that the frame is as long as it says and holds all.
+    fn body(pickle: &[u8]) -> &[u8] {
+        let (header, body) = pickle.split_at(11);
+        assert_eq!(header[..3], [0x80, 4, FRAME]);
+        assert_eq!(u64::from_le_bytes(header[3..].try_into().unwrap()), body.len() as u64);
+        assert_eq!(body.last(), Some(&STOP));
+        body
+    }
+
+    fn written(write: impl FnOnce(&mut Pickle)) -> Vec<u8> {
+        let mut pickle = Pickle::default();
+        write(&mut pickle);
+        pickle.body
+    }
+
+    #[test]
+    fn numbers_are_written_in_the_shortest_form_as_by_python() {
+        let cases: [(u128, &[u8]); 10] = [
+            (0, b"K\0"),
+            (255, b"K\xff"),
+            (256, b"M\0\x01"),
+            (65_535, b"M\xff\xff"),
+            (65_536, b"J\0\0\x01\0"),
+            (2_147_483_647, b"J\xff\xff\xff\x7f"),
+            (2_147_483_648, b"\x8a\x05\0\0\0\x80\0"),
+            (4_294_967_295, b"\x8a\x05\xff\xff\xff\xff\0"),
+            (1 << 39, b"\x8a\x06\0\0\0\0\x80\0"),
+            (u128::MAX, b"\x8a\x11\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(written(|pickle| pickle.int(number)), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_memo_of_more_than_256_places_is_reached() {
+        assert_eq!(written(|pickle| pickle.get(Memo(255))), b"h\xff");
+        assert_eq!(written(|pickle| pickle.get(Memo(256))), b"j\0\x01\0\0");
+        let errors: Vec<_> = (0..300).map(|at| (format!("a{at}"), "reason".to_owned())).collect();
+        body(&invalid_arguments(&errors, "value_error"));
+    }
+
+    #[test]
+    fn a_position_is_a_number_only_where_it_reads_as_one() {
+        for (argument, first) in [("0", b'K'), ("17", b'K'), ("017", SHORT_TEXT), ("+1", SHORT_TEXT), ("-1", SHORT_TEXT), ("n", SHORT_TEXT)]
+        {
+            assert_eq!(written(|pickle| pickle.location(argument)).first(), Some(&first), "{argument}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_its_length_and_its_bytes_and_nothing_of_it_is_code(text in any::<String>(), times in 0usize..100) {
+            let text = text.repeat(times);
+            let written = written(|pickle| { pickle.text(&text); });
+            let expected_header = match u8::try_from(text.len()) {
+                Ok(length) => vec![SHORT_TEXT, length],
+                Err(_) => [&[TEXT][..], &u32::try_from(text.len()).unwrap().to_le_bytes()].concat(),
+            };
+            prop_assert_eq!(written, [&expected_header, text.as_bytes(), &[MEMOIZE]].concat());
+            body(&unknown_task(&text));
+            body(&invalid_arguments(&[(text.clone(), text.clone()), (text.clone(), text)], "value_error"));
+        }
     }
 }

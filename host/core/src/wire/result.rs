@@ -93,3 +93,79 @@ fn read<T: DeserializeOwned>(fields: &HashMap<String, String>, name: &'static st
     let Some(text) = fields.get(name) else { return Ok(None) };
     serde_json::from_str(text).map_err(|error| WireError::malformed(name, text, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::entries::Entries;
+
+    #[derive(Deserialize)]
+    struct Captured {
+        case: String,
+        fields: Entries,
+    }
+
+    fn captured() -> Vec<(String, Vec<(String, String)>)> {
+        let cases: Vec<Captured> = serde_json::from_str(include_str!("../../../../tests/data/mognet/results.json")).unwrap();
+        let text = |entries: Entries| entries.into_iter().map(|(key, value)| (key, value.read().unwrap())).collect();
+        cases.into_iter().map(|captured| (captured.case, text(captured.fields))).collect()
+    }
+
+    fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    const ID: (&str, &str) = ("id", r#""00112233-4455-6677-8899-aabbccddeeff""#);
+
+    #[test]
+    fn every_captured_hash_is_read_and_written_in_the_same_order_and_bytes() {
+        let captured = captured();
+        assert!(captured.len() >= 9);
+        for (case, fields) in captured {
+            let result = read_result(fields.clone()).unwrap();
+            let written: Vec<_> = result_fields(&result).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            assert_eq!(written, fields, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_hash_with_an_id_alone_is_pending_as_mognets_client_reads_it() {
+        let result = read_result(fields(&[ID, ("from_another_version", "not even JSON")])).unwrap();
+        assert_eq!((result.state, result.number_of_starts, result.created), (State::Pending, 0, None));
+    }
+
+    #[test]
+    fn retries_are_written_while_they_count() {
+        let mut result = read_result(fields(&[ID, ("state", r#""SUSPENDED""#), ("retries", "2")])).unwrap();
+        assert_eq!(result_fields(&result).last(), Some(&("retries", "2".to_owned())));
+        result.state = State::Failure;
+        assert_eq!(result_fields(&result).len(), 11);
+    }
+
+    #[test]
+    fn a_text_that_does_not_belong_there_is_named_with_its_field() {
+        let cases = [
+            ("state", r#""DONE""#, "unknown variant `DONE`, expected one of `PENDING`"),
+            ("state", "PENDING", "expected value"),
+            ("number_of_starts", "-1", "expected u32"),
+            ("created", r#""yesterday""#, "failed to parse"),
+            ("node_id", "7", "expected a string"),
+        ];
+        for (name, value, reason) in cases {
+            let error = read_result(fields(&[ID, (name, value)])).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("malformed {name} {value:?}: ")) && error.contains(reason), "{error}");
+        }
+        let error = read_result(fields(&[])).unwrap_err().to_string();
+        assert_eq!(error, "malformed id \"null\": a result needs one");
+    }
+
+    #[test]
+    fn times_have_microseconds_always() {
+        let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(timestamp(moment("2026-01-01T01:02:04Z")), "2026-01-01T01:02:04.000000Z");
+        assert_eq!(quoted_timestamp(moment("2026-01-01T03:02:04.123456999+02:00")), "\"2026-01-01T01:02:04.123456Z\"");
+        assert_eq!(truncate(moment("2026-01-01T01:02:04.999999999Z")), moment("2026-01-01T01:02:04.999999Z"));
+    }
+}

@@ -132,3 +132,107 @@ fn decode_bytes(contents: &[u8]) -> Result<Value, WireError> {
     let text = std::str::from_utf8(contents).map_err(|error| WireError::malformed("value", &String::from_utf8_lossy(contents), error))?;
     decode_value(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::result::Exception;
+
+    fn success(text: &str) -> Value {
+        Value::Success(Json::parse(text, MAX_STORED).unwrap())
+    }
+
+    fn failed(message: &str) -> Value {
+        Value::Exception(Exception::Failed { kind: "Oops".into(), message: message.into(), traceback: String::new() })
+    }
+
+    #[test]
+    fn values_are_written_as_mognet_writes_them_byte_for_byte() {
+        let lines = include_str!("../../../../tests/data/mognet/values.txt");
+        assert_eq!(lines.lines().count(), 7);
+        for line in lines.lines() {
+            assert_eq!(encode_value(&decode_value(line).unwrap()), line);
+        }
+    }
+
+    #[test]
+    fn no_value_chooses_a_class() {
+        for text in [r#""os:system""#, r#"{"value_type":"os:system","raw_value":1}"#, r#"["\",\"value_type\":\"os:system"]"#] {
+            let written: serde_json::Value = serde_json::from_str(&encode_value(&success(text))).unwrap();
+            assert!(written["value_type"].as_str().unwrap().starts_with("builtins:"), "{written}");
+            assert_eq!(written["raw_value"], serde_json::from_str::<serde_json::Value>(text).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_type_of_mognets_own_users_is_read_as_its_json() {
+        let read = decode_value(r#"{"value_type":"my.models:Order","raw_value":{"n":1.0}}"#).unwrap();
+        assert_eq!(read, success(r#"{"n":1.0}"#));
+    }
+
+    #[test]
+    fn what_mognet_compressed_is_read() {
+        let captured: serde_json::Value = serde_json::from_str(include_str!("../../../../tests/data/mognet/gzip.json")).unwrap();
+        let digits = captured["contents"].as_str().unwrap();
+        let contents: Vec<u8> = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+        let value = StoredValue::unpack(&contents, captured["encoding"].as_str().unwrap(), 1_000).unwrap();
+        assert_eq!(encode_value(&value), r#"{"value_type":"builtins:int","raw_value":3}"#);
+    }
+
+    #[test]
+    fn only_what_gains_is_compressed() {
+        let packed = StoredValue::pack(&success(&format!("\"{}\"", "x".repeat(2_000))));
+        assert_eq!((packed.encoding, packed.content_type), ("\"gzip\"", "\"application/json\""));
+        assert!(packed.contents.len() < 200);
+        let small = StoredValue::pack(&success("3"));
+        assert_eq!(small.encoding, "null");
+        assert_eq!(small.contents, br#"{"value_type":"builtins:int","raw_value":3}"#);
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        let bomb = compress(&vec![b' '; 50_000_000]).unwrap();
+        assert!(bomb.len() < 300_000);
+        let error = StoredValue::unpack(&bomb, GZIP, 1_000).unwrap_err();
+        assert_eq!(error, WireError::TooLarge { what: "a value", limit: 1_000 });
+        assert_eq!(StoredValue::unpack(&[b' '; 1_001], PLAIN, 1_000).unwrap_err(), error);
+    }
+
+    #[test]
+    fn what_is_no_value_is_named() {
+        let cases = [
+            (&b"{}"[..], PLAIN, "malformed value \"{}\": missing field `value_type`"),
+            (b"\xff", PLAIN, "malformed value"),
+            (b"zip", GZIP, "malformed gzip contents \"zip\""),
+            (b"{}", "\"zstd\"", "malformed encoding \"\\\"zstd\\\"\": expected \"gzip\" or null"),
+            (br#"{"value_type":"mognet.model.result:_ExceptionInfo","raw_value":null}"#, PLAIN, "malformed value"),
+        ];
+        for (contents, encoding, expected) in cases {
+            let error = StoredValue::unpack(contents, encoding, 1_000).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back_as_it_was_packed(message in any::<String>(), times in 1usize..200) {
+            let message = message.repeat(times);
+            prop_assume!(message.len() < 64 << 10);
+            for value in [failed(&message), Value::Success(Json::string(&message))] {
+                let packed = StoredValue::pack(&value);
+                prop_assert_eq!(StoredValue::unpack(&packed.contents, packed.encoding, MAX_STORED).unwrap(), value);
+            }
+        }
+
+        #[test]
+        fn any_contents_are_read_or_refused(contents in any::<Vec<u8>>()) {
+            for encoding in [GZIP, PLAIN] {
+                if let Err(error) = StoredValue::unpack(&contents, encoding, 1_000) {
+                    prop_assert!(error.to_string().len() < 2_000);
+                }
+            }
+        }
+    }
+}
