@@ -1,0 +1,31 @@
+//! The opcodes of pickle protocol 4 that we write, by what they do. Python's names are in its `pickletools`.
+
+pub(super) const PROTOCOL_4: [u8; 2] = [0x80, 4];
+pub(super) const FRAME: u8 = 0x95;
+pub(super) const STOP: u8 = b'.';
+pub(super) const MARK: u8 = b'(';
+pub(super) const NONE: u8 = b'N';
+pub(super) const SHORT_TEXT: u8 = 0x8c;
+pub(super) const TEXT: u8 = b'X';
+pub(super) const BYTE: u8 = b'K';
+pub(super) const TWO_BYTES: u8 = b'M';
+pub(super) const FOUR_BYTES: u8 = b'J';
+pub(super) const LONG: u8 = 0x8a;
+pub(super) const MEMOIZE: u8 = 0x94;
+pub(super) const GET: u8 = b'h';
+pub(super) const FAR_GET: u8 = b'j';
+pub(super) const CLASS: u8 = 0x93;
+pub(super) const NEW_OBJECT: u8 = 0x81;
+pub(super) const REDUCE: u8 = b'R';
+pub(super) const BUILD: u8 = b'b';
+pub(super) const EMPTY_TUPLE: u8 = b')';
+pub(super) const TUPLE_OF_1: u8 = 0x85;
+pub(super) const TUPLE_OF_3: u8 = 0x87;
+pub(super) const EMPTY_LIST: u8 = b']';
+pub(super) const APPEND: u8 = b'a';
+pub(super) const APPEND_ALL: u8 = b'e';
+pub(super) const EMPTY_DICT: u8 = b'}';
+pub(super) const SET_ITEM: u8 = b's';
+pub(super) const SET_ITEMS: u8 = b'u';
+pub(super) const EMPTY_SET: u8 = 0x8f;
+pub(super) const ADD_ITEMS: u8 = 0x90;
