@@ -1,0 +1,83 @@
+//! More than one node on one Redis, and nodes that stop.
+
+use std::collections::HashSet;
+
+use mogbox_fixtures::RedisServer;
+use serde_json::json;
+
+use crate::support::{Node, guests};
+
+#[test]
+fn two_nodes_share_the_work() {
+    let redis = RedisServer::start().unwrap();
+    let (first, second) = (Node::redis(&redis.url(), &["--concurrency", "2"]), Node::redis(&redis.url(), &["--concurrency", "2"]));
+    let api = first.api("default");
+    api.push(guests::EXAMPLE_PROGRESS);
+    let ids: Vec<String> = (0..12).map(|_| api.submit("example.progress", json!([2, 50]), json!({}))).collect();
+    let done: Vec<_> = ids.iter().map(|id| second.api("default").wait(id)).collect();
+    assert!(done.iter().all(|request| request["state"] == "SUCCESS"), "{done:?}");
+    let nodes: HashSet<&str> = done.iter().map(|request| request["node_id"].as_str().unwrap()).collect();
+    assert_eq!(nodes.len(), 2, "one node did everything: {nodes:?}");
+}
+
+#[test]
+fn a_node_that_is_stopped_gives_back_what_it_runs_and_another_finishes_it() {
+    let redis = RedisServer::start().unwrap();
+    let first = Node::redis(&redis.url(), &["--drain", "200ms"]);
+    let api = first.api("default");
+    api.push(guests::EXAMPLE_PROGRESS);
+    let id = api.submit("example.progress", json!([40, 50]), json!({}));
+    let running = api.until(&id, "running", |request| request["state"] == "RUNNING");
+    first.ask_to_stop();
+    let second = Node::redis(&redis.url(), &[]);
+    let status = first.ended();
+    assert!(status.success(), "{status:?}");
+    let done = second.api("default").wait(&id);
+    assert_eq!(done["state"], "SUCCESS", "{done}");
+    assert_ne!(done["node_id"], running["node_id"]);
+    assert_eq!((&done["number_of_starts"], &done["number_of_stops"]), (&json!(2), &json!(2)));
+}
+
+#[test]
+fn a_node_that_is_killed_loses_nothing() {
+    let redis = RedisServer::start().unwrap();
+    let first = Node::redis(&redis.url(), &["--lease", "1s"]);
+    let api = first.api("default");
+    api.push(guests::EXAMPLE_PROGRESS);
+    let id = api.submit("example.progress", json!([20, 50]), json!({}));
+    api.until(&id, "running", |request| request["state"] == "RUNNING");
+    drop(first);
+    let second = Node::redis(&redis.url(), &["--lease", "1s"]);
+    let done = second.api("default").wait(&id);
+    assert_eq!(done["state"], "SUCCESS", "{done}");
+    assert_eq!((&done["number_of_starts"], &done["number_of_stops"]), (&json!(2), &json!(1)));
+}
+
+#[test]
+fn the_embedded_store_keeps_what_was_queued_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("kept");
+    let data = data.to_str().unwrap();
+    let first = Node::embedded(&["--data", data, "--drain", "200ms"]);
+    let api = first.api("default");
+    api.push(guests::EXAMPLE_PROGRESS);
+    let running = api.submit("example.progress", json!([40, 50]), json!({}));
+    let delayed = api.submit_request(&json!({ "name": "example.progress", "args": [1, 1], "delay_ms": 1500 }));
+    api.until(&running, "running", |request| request["state"] == "RUNNING");
+    first.ask_to_stop();
+    assert!(first.ended().success());
+    let second = Node::embedded(&["--data", data]);
+    for id in [running, delayed] {
+        let done = second.api("default").wait(&id);
+        assert_eq!(done["state"], "SUCCESS", "{done}");
+    }
+}
+
+#[test]
+fn a_second_node_on_the_same_data_folder_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("store");
+    let _first = Node::embedded(&["--data", data.to_str().unwrap()]);
+    let error = crate::support::mogbox(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).failed();
+    assert!(error.contains("in use by another node"), "{error}");
+}

@@ -1,0 +1,102 @@
+//! Nodes: the binary, serving, on a port and in a folder of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use super::api::Api;
+use super::command::binary;
+use super::guests;
+
+/// A running node. Killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    url: String,
+    folder: TempDir,
+}
+
+impl Node {
+    /// Starts a node on the embedded store.
+    pub(crate) fn embedded(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("store");
+        let mut args = vec!["--data", data.to_str().unwrap()];
+        args.extend(more);
+        Self::start(&args, folder)
+    }
+
+    /// Starts a node on a Redis.
+    pub(crate) fn redis(url: &str, more: &[&str]) -> Self {
+        let mut args = vec!["--redis", url];
+        args.extend(more);
+        Self::start(&args, tempfile::tempdir().unwrap())
+    }
+
+    fn start(args: &[&str], folder: TempDir) -> Self {
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        let mut child = command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(ToOwned::to_owned);
+        let mut node = Self { child, url: String::new(), folder };
+        node.url = url.unwrap_or_else(|| panic!("the node did not say that it is ready: {line:?} {}", node.log()));
+        node
+    }
+
+    /// The address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// A client of a tenant.
+    pub(crate) fn api(&self, tenant: &str) -> Api {
+        Api::new(&self.url, tenant)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn ask_to_stop(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way there is nothing left to do about it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A node on the embedded store, with the examples pushed for tenant `default`, shared by the tests that change nothing for
+/// others. It ends with the test process: its standard input is not needed, the watching shell kills it.
+pub(crate) fn shared_node() -> &'static Node {
+    static NODE: OnceLock<Node> = OnceLock::new();
+    NODE.get_or_init(|| {
+        let node = Node::embedded(&["--concurrency", "16"]);
+        let api = node.api("default");
+        for component in guests::EXAMPLES {
+            api.push(component);
+        }
+        node
+    })
+}
