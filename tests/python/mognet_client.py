@@ -96,7 +96,10 @@ async def run(given):
         if given.command == "set-metadata":
             await result.set_metadata(**dict(given.entries))
         if given.command == "result" and given.wait is not None:
-            await result.wait(timeout=given.wait)
+            try:
+                await result.wait(timeout=given.wait)
+            except asyncio.TimeoutError:
+                sys.exit(f"result {given.id} is not final after {given.wait:g} s")
         return await describe(result)
 
 
