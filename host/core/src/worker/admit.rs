@@ -88,10 +88,11 @@ impl Pipeline {
     }
 }
 
+/// The texts are Mognet's: its clients may look for them.
 fn check_ancestors(request: &Request, results: impl Iterator<Item = Option<RequestResult>>) -> Option<Admission> {
     request.stack.iter().zip(results).find_map(|(id, result)| match result {
-        None => Some(revoked(format!("the result of ancestor {id} is gone"))),
-        Some(result) if result.state == State::Revoked => Some(revoked(format!("ancestor {id} was revoked"))),
+        None => Some(revoked(format!("Parent request id={id} does not exist"))),
+        Some(result) if result.state == State::Revoked => Some(revoked(format!("Parent request id={id} was revoked"))),
         Some(_) => None,
     })
 }
