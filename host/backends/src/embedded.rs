@@ -1,7 +1,13 @@
 //! The embedded database: one SQLite file that one node owns, reached through one thread. Calls that wait at the same time share
 //! a transaction, so that one write to the disk serves them all. Knows nothing of what is stored but the schema's version.
 
+mod bounds;
 pub mod broker;
+mod columns;
+mod modules;
+mod purge;
+mod results;
+mod state;
 mod thread;
 
 use std::fs::{File, TryLockError};
@@ -9,13 +15,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mogbox_core::ids::{RequestId, Tenant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{BackendError, OpenError};
+use crate::results::Waiting;
 use crate::topics::Topics;
 use thread::{Call, DatabaseThread};
+
+pub use modules::EmbeddedModules;
+pub use results::EmbeddedResults;
+pub use state::EmbeddedState;
 
 /// Grows with each change of a table that an older node could not read.
 const SCHEMA_VERSION: i64 = 1;
@@ -34,7 +44,7 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     thread: DatabaseThread,
-    results: Topics<(Tenant, RequestId)>,
+    results: Waiting,
     broker: Topics<String>,
 }
 
@@ -53,7 +63,7 @@ impl Database {
         prepare(&connection).map_err(failed)?;
         check_version(&connection, folder)?;
         let thread = DatabaseThread::start(connection, lock).map_err(|error| open_error(folder, error.to_string(), "free some memory"))?;
-        Ok(Self(Arc::new(Inner { thread, results: Topics::default(), broker: Topics::default() })))
+        Ok(Self(Arc::new(Inner { thread, results: Waiting::default(), broker: Topics::default() })))
     }
 
     /// Runs work in a transaction and returns its answer once that is committed. Where it fails, nothing of it is stored. Work
@@ -62,13 +72,22 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, BackendError> + Send + 'static,
     ) -> Result<T, BackendError> {
+        self.call_then(work, |_| ()).await
+    }
+
+    /// As [`Self::call`], with something short that follows the commit even where the caller waits no more: a notification, say.
+    pub(crate) async fn call_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, BackendError> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, BackendError> {
         let (answer, answered) = oneshot::channel();
-        self.0.thread.send(Box::new(Call::new(work, answer))).await?;
+        self.0.thread.send(Box::new(Call::new(work, then, answer))).await?;
         answered.await.map_err(|_| thread::gone())?
     }
 
     /// Results that somebody in this process waits for.
-    pub(crate) fn results(&self) -> &Topics<(Tenant, RequestId)> {
+    pub(crate) fn results(&self) -> &Waiting {
         &self.0.results
     }
 
@@ -119,7 +138,9 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), OpenError
         let why = format!("a newer version of Mogbox wrote it (schema {found}, this one knows {SCHEMA_VERSION})");
         return Err(open_error(folder, why, "run that version"));
     }
-    connection.execute_batch(broker::SCHEMA).map_err(failed)?;
+    for schema in [results::SCHEMA, state::SCHEMA, modules::SCHEMA, broker::SCHEMA] {
+        connection.execute_batch(schema).map_err(failed)?;
+    }
     connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)
 }
 

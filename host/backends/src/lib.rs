@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "the stores and brokers that use all of it follow")]
 
 mod error;
+mod modules;
+mod results;
 mod topics;
 
 pub mod embedded;

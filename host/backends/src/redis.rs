@@ -2,6 +2,12 @@
 //! Knows nothing of what is stored.
 
 pub mod broker;
+mod keys;
+mod modules;
+mod results;
+mod scripts;
+mod state;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +17,10 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnecti
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ScriptInvocation, ServerErrorKind};
 
 use crate::error::{BackendError, OpenError};
+
+pub use modules::RedisModules;
+pub use results::RedisResults;
+pub use state::RedisState;
 
 /// The longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

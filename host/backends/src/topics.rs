@@ -1,13 +1,13 @@
 //! Wakes whoever waits in this process, by topic. A wake-up that comes between two waits is kept, so none is lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-type Waiters<K> = HashMap<K, Vec<(u64, Arc<Notify>)>>;
+type Waiters<K> = HashMap<K, Vec<(u64, Arc<News<K>>)>>;
 
 /// Topics that somebody listens to. A clone is the same set.
 #[derive(Debug)]
@@ -19,12 +19,19 @@ struct Inner<K> {
     waiters: Mutex<Waiters<K>>,
 }
 
+/// The topics that one listener was not told of yet.
+#[derive(Debug)]
+struct News<K> {
+    keys: Mutex<HashSet<K>>,
+    notify: Notify,
+}
+
 /// One who listens; no longer when dropped.
 pub(crate) struct Listener<K: Eq + Hash + Clone> {
     topics: Topics<K>,
     number: u64,
     keys: Vec<K>,
-    notify: Arc<Notify>,
+    news: Arc<News<K>>,
 }
 
 impl<K: Eq + Hash + Clone> Clone for Topics<K> {
@@ -42,38 +49,49 @@ impl<K: Eq + Hash + Clone> Default for Topics<K> {
 impl<K: Eq + Hash + Clone> Topics<K> {
     /// Listens to these topics from now on.
     pub(crate) fn listen(&self, keys: Vec<K>) -> Listener<K> {
-        let (number, notify) = (self.0.next.fetch_add(1, Ordering::Relaxed), Arc::new(Notify::new()));
+        let news = Arc::new(News { keys: Mutex::default(), notify: Notify::new() });
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let mut waiters = self.waiters();
         for key in &keys {
-            waiters.entry(key.clone()).or_default().push((number, Arc::clone(&notify)));
+            waiters.entry(key.clone()).or_default().push((number, Arc::clone(&news)));
         }
-        Listener { topics: self.clone(), number, keys, notify }
+        drop(waiters);
+        Listener { topics: self.clone(), number, keys, news }
     }
 
     /// Wakes everyone who listens to a topic.
     pub(crate) fn notify(&self, key: &K) {
-        for (_, notify) in self.waiters().get(key).into_iter().flatten() {
-            notify.notify_one();
+        for (_, news) in self.waiters().get(key).into_iter().flatten() {
+            lock(&news.keys).insert(key.clone());
+            news.notify.notify_one();
         }
     }
 
-    /// Wakes everyone.
-    pub(crate) fn notify_all(&self) {
-        for (_, notify) in self.waiters().values().flatten() {
-            notify.notify_one();
-        }
+    /// Every topic that somebody listens to.
+    pub(crate) fn listened(&self) -> Vec<K> {
+        self.waiters().keys().cloned().collect()
     }
 
     fn waiters(&self) -> MutexGuard<'_, Waiters<K>> {
-        // Each change of the map is complete before anything can panic.
-        self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.waiters)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change under these locks is complete before anything can panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<K: Eq + Hash + Clone> Listener<K> {
-    /// Returns once one of the topics was notified since the last return, or since the start.
-    pub(crate) async fn notified(&self) {
-        self.notify.notified().await;
+    /// Waits until topics were notified since the last return, or since the start; returns which.
+    pub(crate) async fn notified(&self) -> Vec<K> {
+        loop {
+            let keys = std::mem::take(&mut *lock(&self.news.keys));
+            if !keys.is_empty() {
+                return keys.into_iter().collect();
+            }
+            self.news.notify.notified().await;
+        }
     }
 }
 
@@ -100,9 +118,10 @@ mod tests {
         let topics = Topics::default();
         let listener = topics.listen(vec!["a", "b"]);
         topics.notify(&"b");
-        listener.notified().await;
-        topics.notify_all();
-        listener.notified().await;
+        topics.notify(&"c");
+        assert_eq!(listener.notified().await, ["b"]);
+        topics.notify(&"a");
+        assert_eq!(listener.notified().await, ["a"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::purge::Purge;
 use crate::error::BackendError;
 
 /// Calls that may wait; further callers wait before the channel.
@@ -23,22 +24,24 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, committed: Result<(), BackendError>);
 }
 
-/// One call.
-pub(super) struct Call<F, T> {
+/// One call: its work, and what follows once that is committed.
+pub(super) struct Call<F, T, N> {
     work: Option<F>,
+    then: N,
     result: Result<T, BackendError>,
     answer: oneshot::Sender<Result<T, BackendError>>,
 }
 
-impl<F, T> Call<F, T> {
-    pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, BackendError>>) -> Self {
-        Self { work: Some(work), result: Err(gone()), answer }
+impl<F, T, N> Call<F, T, N> {
+    pub(super) fn new(work: F, then: N, answer: oneshot::Sender<Result<T, BackendError>>) -> Self {
+        Self { work: Some(work), then, result: Err(gone()), answer }
     }
 }
 
-impl<F, T> Job for Call<F, T>
+impl<F, T, N> Job for Call<F, T, N>
 where
     F: FnOnce(&Connection) -> Result<T, BackendError> + Send,
+    N: FnOnce(&T) + Send,
     T: Send,
 {
     fn run(&mut self, connection: &Connection) {
@@ -48,8 +51,12 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), BackendError>) {
+        let result = committed.and(self.result);
+        if let Ok(done) = &result {
+            (self.then)(done);
+        }
         // Nobody may be waiting any more; what was done stays done.
-        let _ = self.answer.send(committed.and(self.result));
+        let _ = self.answer.send(result);
     }
 }
 
@@ -107,9 +114,11 @@ pub(super) fn gone() -> BackendError {
 
 fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     let mut together = Vec::with_capacity(MOST_TOGETHER);
+    let mut purge = Purge::default();
     while queue.blocking_recv_many(&mut together, MOST_TOGETHER) > 0 {
         let committed = transaction(connection, &mut together);
         together.drain(..).for_each(|job| job.answer(committed.clone()));
+        purge.when_due(connection);
     }
 }
 

@@ -1,0 +1,84 @@
+//! Modules in tables: bytes by digest, and each tenant's index, replaced only by who knows its revision.
+
+use async_trait::async_trait;
+use mogbox_core::ids::{Digest, Tenant};
+use mogbox_core::module::ModuleIndex;
+use mogbox_core::store::{IndexSnapshot, ModuleStore, StoreError};
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::Database;
+use crate::error::BackendError;
+use crate::modules::{check_digest, read_index, write_index};
+
+/// The tables.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS modules (digest TEXT NOT NULL PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS module_indexes (tenant TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NULL, document TEXT NOT NULL);
+";
+
+/// Modules in the embedded database.
+pub struct EmbeddedModules {
+    database: Database,
+}
+
+impl EmbeddedModules {
+    /// Modules in this database.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl ModuleStore for EmbeddedModules {
+    async fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let row = (digest.to_string(), bytes.to_vec());
+        let insert = "INSERT OR REPLACE INTO modules (digest, bytes) VALUES (?1, ?2)";
+        self.database.call(move |connection| Ok(connection.prepare_cached(insert)?.execute(row)?)).await?;
+        Ok(())
+    }
+
+    async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = digest.to_string();
+        let found: Option<Vec<u8>> = self.database.call(move |connection| bytes(connection, &name)).await?;
+        match found {
+            Some(bytes) => Ok(Some(check_digest(*digest, bytes).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
+        let tenant = tenant.clone();
+        let found = self.database.call(move |connection| index(connection, &tenant)).await?;
+        let read = |(revision, text): (u64, String)| Ok(IndexSnapshot { revision, index: read_index(&text)? });
+        found.map_or_else(|| Ok(IndexSnapshot::default()), read)
+    }
+
+    async fn replace_index(&self, tenant: &Tenant, revision: u64, index: &ModuleIndex) -> Result<bool, StoreError> {
+        let (tenant, document) = (tenant.clone(), write_index(index)?);
+        Ok(self.database.call(move |connection| replace(connection, &tenant, revision, &document)).await?)
+    }
+}
+
+fn bytes(connection: &Connection, digest: &str) -> Result<Option<Vec<u8>>, BackendError> {
+    let mut select = connection.prepare_cached("SELECT bytes FROM modules WHERE digest = ?1")?;
+    Ok(select.query_row([digest], |row| row.get(0)).optional()?)
+}
+
+fn index(connection: &Connection, tenant: &Tenant) -> Result<Option<(u64, String)>, BackendError> {
+    let mut select = connection.prepare_cached("SELECT revision, document FROM module_indexes WHERE tenant = ?1")?;
+    let found = select.query_row([tenant.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
+    let unsigned = |number: i64| u64::try_from(number).map_err(|_| BackendError::Malformed(format!("revision {number} of a module index")));
+    found.map(|(revision, document)| Ok((unsigned(revision)?, document))).transpose()
+}
+
+fn replace(connection: &Connection, tenant: &Tenant, revision: u64, document: &str) -> Result<bool, BackendError> {
+    let present = index(connection, tenant)?.map_or(0, |(revision, _)| revision);
+    if present != revision {
+        return Ok(false);
+    }
+    let next = i64::try_from(revision.saturating_add(1)).unwrap_or(i64::MAX);
+    let sql = "INSERT OR REPLACE INTO module_indexes (tenant, revision, document) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute((tenant.as_str(), next, document))?;
+    Ok(true)
+}

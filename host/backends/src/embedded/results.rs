@@ -1,0 +1,140 @@
+//! Results in tables. Every call is one transaction, and one thread runs them all, so what a step sees is what it changes.
+
+mod reads;
+mod writes;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mogbox_core::entries::Entries;
+use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::limits::Limits;
+use mogbox_core::report::Report;
+use mogbox_core::request::Request;
+use mogbox_core::result::{Exception, RequestResult, State, Value};
+use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Written};
+use mogbox_core::wire::value::{MAX_STORED, StoredValue};
+
+use super::Database;
+use crate::error::BackendError;
+use crate::results;
+use writes::{Ending, Step};
+
+/// The tables. `kept` holds the large things beside a result: its value and the report of its last attempt.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS results (
+    tenant TEXT NOT NULL, id BLOB NOT NULL, name TEXT, state TEXT NOT NULL,
+    starts INTEGER NOT NULL DEFAULT 0, stops INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0, parent BLOB, created INTEGER, started INTEGER, finished INTEGER,
+    node_id TEXT, kwargs_repr TEXT, expires INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS results_by_expiry ON results (expires);
+CREATE TABLE IF NOT EXISTS metadata (
+    tenant TEXT NOT NULL, id BLOB NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tenant, id, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    tenant TEXT NOT NULL, id BLOB NOT NULL, what TEXT NOT NULL, contents BLOB NOT NULL, encoding TEXT,
+    expires INTEGER NOT NULL, PRIMARY KEY (tenant, id, what));
+CREATE INDEX IF NOT EXISTS kept_by_expiry ON kept (expires);
+CREATE TABLE IF NOT EXISTS children (
+    tenant TEXT NOT NULL, parent BLOB NOT NULL, child BLOB NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, parent, child));
+CREATE INDEX IF NOT EXISTS children_by_expiry ON children (expires);
+";
+
+/// Results in the embedded database.
+pub struct EmbeddedResults {
+    database: Database,
+}
+
+impl EmbeddedResults {
+    /// Results in this database.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl ResultStore for EmbeddedResults {
+    async fn create(&self, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, StoreError> {
+        let (tenant, result, metadata) = (tenant.clone(), results::pending(request, at), request.metadata.clone());
+        Ok(self.database.call(move |connection| writes::create(connection, &tenant, &result, &metadata)).await?)
+    }
+
+    async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(results::CHUNK) {
+            let (tenant, chunk) = (tenant.clone(), chunk.to_vec());
+            let read = move |connection: &_| chunk.iter().map(|id| reads::result(connection, &tenant, *id)).collect();
+            let some: Vec<Option<RequestResult>> = self.database.call(read).await?;
+            found.extend(some);
+        }
+        Ok(found)
+    }
+
+    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
+        let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
+        let step = Step::of(step)?;
+        let ends = matches!(step, Step::Finish(_));
+        let work = move |connection: &_| writes::transition(connection, &tenant, id, fence, &step);
+        let then = move |done: &Transitioned| {
+            if ends && *done == Transitioned::Applied {
+                waiting.notify(&topic);
+            }
+        };
+        Ok(self.database.call_then(work, then).await?)
+    }
+
+    async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
+        let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
+        let value = StoredValue::pack(&Value::Exception(Exception::NotReady));
+        let ending = Ending { state: State::Revoked, at, value, report: None };
+        let work = move |connection: &_| writes::revoke(connection, &tenant, id, &ending);
+        Ok(self.database.call_then(work, move |_| waiting.notify(&topic)).await?)
+    }
+
+    async fn value(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Value>, StoreError> {
+        let tenant = tenant.clone();
+        let found = self.database.call(move |connection| reads::kept(connection, &tenant, id, "value")).await?;
+        let unpack = |(contents, encoding): reads::Kept| StoredValue::unpack(&contents, encoding.as_deref().unwrap_or("null"), MAX_STORED);
+        Ok(found.map(unpack).transpose().map_err(|error| StoreError::Malformed(error.to_string()))?)
+    }
+
+    async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError> {
+        let tenant = tenant.clone();
+        let found = self.database.call(move |connection| reads::kept(connection, &tenant, id, "report")).await?;
+        let read = |(text, _): reads::Kept| serde_json::from_slice(&text).map_err(|error| StoreError::Malformed(error.to_string()));
+        found.map(read).transpose()
+    }
+
+    async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError> {
+        let tenant = tenant.clone();
+        Ok(self.database.call(move |connection| reads::metadata(connection, &tenant, id)).await?)
+    }
+
+    async fn set_metadata(
+        &self,
+        tenant: &Tenant,
+        id: RequestId,
+        fence: Option<u32>,
+        entries: &Entries,
+        limits: &Limits,
+    ) -> Result<Written, StoreError> {
+        let (tenant, entries, limits) = (tenant.clone(), entries.clone(), limits.clone());
+        let work = move |connection: &_| writes::set_metadata(connection, (&tenant, id), fence, &entries, &limits);
+        Ok(self.database.call(work).await?)
+    }
+
+    async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError> {
+        let tenant = tenant.clone();
+        Ok(self.database.call(move |connection| reads::children(connection, &tenant, id)).await?)
+    }
+
+    async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {
+        let read = |ids: Vec<RequestId>| async move { self.read(tenant, &ids).await };
+        results::wait(self.database.results(), tenant, ids, mode, read).await
+    }
+}
+
+impl From<mogbox_core::wire::WireError> for BackendError {
+    fn from(error: mogbox_core::wire::WireError) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}

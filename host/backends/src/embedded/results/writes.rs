@@ -1,0 +1,223 @@
+//! Writing results. Within the transaction of a call nothing else runs, so reading first and writing then is one step.
+
+use jiff::Timestamp;
+use mogbox_core::entries::Entries;
+use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::result::{RequestResult, State};
+use mogbox_core::store::{Transition, Transitioned, Written};
+use mogbox_core::wire::value::StoredValue;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::reads::state;
+use crate::embedded::columns::{RESULT_TTL, VALUE_TTL, expiry, now};
+use crate::error::BackendError;
+use crate::results::revoked;
+
+/// A step, with what it stores packed before the transaction.
+pub(super) enum Step {
+    Start { node_id: String, at: Timestamp },
+    Suspend { retry: bool },
+    Resume { node_id: String },
+    Finish(Ending),
+}
+
+/// How a result becomes final.
+pub(super) struct Ending {
+    pub(super) state: State,
+    pub(super) at: Timestamp,
+    pub(super) value: StoredValue,
+    pub(super) report: Option<String>,
+}
+
+/// What a step depends on.
+struct Standing {
+    state: State,
+    attempt: u32,
+}
+
+impl Step {
+    pub(super) fn of(step: &Transition) -> Result<Self, BackendError> {
+        Ok(match step {
+            Transition::Start { node_id, at } => Self::Start { node_id: node_id.to_string(), at: *at },
+            Transition::Suspend => Self::Suspend { retry: false },
+            Transition::Retry => Self::Suspend { retry: true },
+            Transition::Resume { node_id } => Self::Resume { node_id: node_id.to_string() },
+            Transition::Finish { state, value, at, report } => {
+                let report = report.as_ref().map(serde_json::to_string).transpose();
+                let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?;
+                Self::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report })
+            }
+        })
+    }
+
+    /// Whether a result that stands so has taken this step already. Its answer was lost then; it counts once.
+    fn is_taken(&self, standing: &Standing, fence: u32) -> bool {
+        let state = match self {
+            Self::Start { .. } | Self::Resume { .. } => State::Running,
+            Self::Suspend { .. } => State::Suspended,
+            Self::Finish(_) => return false,
+        };
+        standing.attempt == fence && standing.state == state
+    }
+}
+
+pub(super) fn create(connection: &Connection, tenant: &Tenant, result: &RequestResult, metadata: &Entries) -> Result<bool, BackendError> {
+    if let Some(parent) = result.parent_id {
+        let sql = "INSERT OR REPLACE INTO children (tenant, parent, child, expires) VALUES (?1, ?2, ?3, ?4)";
+        let row = (tenant.as_str(), parent.as_bytes(), result.id.as_bytes(), expiry(RESULT_TTL));
+        connection.prepare_cached(sql)?.execute(row)?;
+    }
+    if standing(connection, tenant, result.id)?.is_some() {
+        return Ok(false);
+    }
+    insert(connection, tenant, result)?;
+    store_metadata(connection, tenant, result.id, metadata)?;
+    Ok(true)
+}
+
+/// Stores a result in the place of one that has expired, or none.
+fn insert(connection: &Connection, tenant: &Tenant, result: &RequestResult) -> Result<(), BackendError> {
+    let key = (tenant.as_str(), result.id.as_bytes());
+    connection.prepare_cached("DELETE FROM metadata WHERE tenant = ?1 AND id = ?2")?.execute(key)?;
+    let sql = "INSERT OR REPLACE INTO results (tenant, id, name, state, stops, parent, created, finished, kwargs_repr, expires)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection.prepare_cached(sql)?.execute((
+        tenant.as_str(),
+        result.id.as_bytes(),
+        &result.name,
+        result.state.as_str(),
+        result.number_of_stops,
+        result.parent_id.as_ref().map(RequestId::as_bytes),
+        result.created.map(Timestamp::as_microsecond),
+        result.finished.map(Timestamp::as_microsecond),
+        &result.request_kwargs_repr,
+        expiry(RESULT_TTL),
+    ))?;
+    Ok(())
+}
+
+fn standing(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<Option<Standing>, BackendError> {
+    let sql = "SELECT state, attempt FROM results WHERE tenant = ?1 AND id = ?2 AND expires > ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row((tenant.as_str(), id.as_bytes(), now()), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
+    found.optional()?.map(|(text, attempt)| Ok(Standing { state: state(&text)?, attempt })).transpose()
+}
+
+pub(super) fn transition(
+    connection: &Connection,
+    tenant: &Tenant,
+    id: RequestId,
+    fence: u32,
+    step: &Step,
+) -> Result<Transitioned, BackendError> {
+    let Some(standing) = standing(connection, tenant, id)? else { return Ok(Transitioned::Missing) };
+    if standing.state.is_final() {
+        return Ok(Transitioned::Final(standing.state));
+    }
+    if fence < standing.attempt {
+        return Ok(Transitioned::Fenced);
+    }
+    if !step.is_taken(&standing, fence) {
+        take(connection, tenant, id, fence, step)?;
+    }
+    Ok(Transitioned::Applied)
+}
+
+fn take(connection: &Connection, tenant: &Tenant, id: RequestId, fence: u32, step: &Step) -> Result<(), BackendError> {
+    let (tenant_name, key, expires) = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL));
+    match step {
+        Step::Start { node_id, at } => {
+            let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4, started = ?5, attempt = ?6
+                WHERE tenant = ?1 AND id = ?2";
+            connection.prepare_cached(sql)?.execute((tenant_name, key, expires, node_id, at.as_microsecond(), fence))?;
+        }
+        Step::Resume { node_id } => {
+            let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4 WHERE tenant = ?1 AND id = ?2";
+            connection.prepare_cached(sql)?.execute((tenant_name, key, expires, node_id))?;
+        }
+        Step::Suspend { retry } => {
+            let sql = "UPDATE results SET state = 'SUSPENDED', stops = stops + 1, expires = ?3, retries = retries + ?4
+                WHERE tenant = ?1 AND id = ?2";
+            connection.prepare_cached(sql)?.execute((tenant_name, key, expires, retry))?;
+        }
+        Step::Finish(ending) => conclude(connection, tenant, id, ending)?,
+    }
+    Ok(())
+}
+
+fn conclude(connection: &Connection, tenant: &Tenant, id: RequestId, ending: &Ending) -> Result<(), BackendError> {
+    let sql = "UPDATE results SET state = ?3, finished = ?4, stops = stops + 1, attempt = 0, retries = 0, expires = ?5
+        WHERE tenant = ?1 AND id = ?2";
+    let (state, at) = (ending.state.as_str(), ending.at.as_microsecond());
+    connection.prepare_cached(sql)?.execute((tenant.as_str(), id.as_bytes(), state, at, expiry(RESULT_TTL)))?;
+    keep_value(connection, tenant, id, &ending.value)?;
+    match &ending.report {
+        Some(report) => keep(connection, tenant, id, "report", report.as_bytes(), None),
+        None => Ok(()),
+    }
+}
+
+fn keep_value(connection: &Connection, tenant: &Tenant, id: RequestId, value: &StoredValue) -> Result<(), BackendError> {
+    keep(connection, tenant, id, "value", &value.contents, Some(value.encoding))
+}
+
+fn keep(
+    connection: &Connection,
+    tenant: &Tenant,
+    id: RequestId,
+    what: &str,
+    contents: &[u8],
+    encoding: Option<&str>,
+) -> Result<(), BackendError> {
+    let sql = "INSERT OR REPLACE INTO kept (tenant, id, what, contents, encoding, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = (tenant.as_str(), id.as_bytes(), what, contents, encoding, expiry(VALUE_TTL));
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+pub(super) fn revoke(connection: &Connection, tenant: &Tenant, id: RequestId, ending: &Ending) -> Result<Option<State>, BackendError> {
+    match standing(connection, tenant, id)?.map(|standing| standing.state) {
+        None => {
+            insert(connection, tenant, &revoked(id, ending.at))?;
+            keep_value(connection, tenant, id, &ending.value)?;
+            Ok(None)
+        }
+        Some(last) if last.is_final() => Ok(Some(last)),
+        Some(before) => {
+            conclude(connection, tenant, id, ending)?;
+            Ok(Some(before))
+        }
+    }
+}
+
+pub(super) fn set_metadata(
+    connection: &Connection,
+    (tenant, id): (&Tenant, RequestId),
+    fence: Option<u32>,
+    entries: &Entries,
+    limits: &Limits,
+) -> Result<Written, BackendError> {
+    let Some(standing) = standing(connection, tenant, id)? else { return Ok(Written::Missing) };
+    if fence.is_some_and(|fence| standing.state.is_final() || fence < standing.attempt) {
+        return Ok(Written::Fenced);
+    }
+    let present = "SELECT key, length(CAST(key AS BLOB)) + length(CAST(value AS BLOB)) FROM metadata WHERE tenant = ?1 AND id = ?2";
+    let mut sizes = crate::embedded::bounds::sizes(connection, present, tenant, id)?;
+    sizes.extend(entries.iter().map(|(key, value)| (key.to_owned(), key.len() + value.size())));
+    if let Some(bound) = crate::embedded::bounds::over(&sizes, limits, Bound::MetadataKeys, Bound::Metadata) {
+        return Ok(Written::OverBound(bound));
+    }
+    store_metadata(connection, tenant, id, entries)?;
+    let sql = "UPDATE results SET expires = ?3 WHERE tenant = ?1 AND id = ?2";
+    connection.prepare_cached(sql)?.execute((tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL)))?;
+    Ok(Written::Stored)
+}
+
+fn store_metadata(connection: &Connection, tenant: &Tenant, id: RequestId, entries: &Entries) -> Result<(), BackendError> {
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO metadata (tenant, id, key, value) VALUES (?1, ?2, ?3, ?4)")?;
+    for (key, value) in entries.iter() {
+        statement.execute((tenant.as_str(), id.as_bytes(), key, value.as_str()))?;
+    }
+    Ok(())
+}

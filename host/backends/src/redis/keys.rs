@@ -1,0 +1,53 @@
+//! The names of all keys of the stores, and how long each lives. Mognet's are facts; `mogbox` marks those of our own.
+
+use mogbox_core::ids::{Digest, RequestId, Tenant};
+
+/// Seconds that a result, its metadata and its children live after they were last written.
+pub(super) const RESULT_TTL: u64 = 21 * 86_400;
+
+/// Seconds that a value lives.
+pub(super) const VALUE_TTL: u64 = 7 * 86_400;
+
+/// Seconds that a report lives: as long as the value it explains.
+pub(super) const REPORT_TTL: u64 = VALUE_TTL;
+
+/// Seconds that state lives after it was last read or written.
+pub(super) const STATE_TTL: u64 = 7_200;
+
+/// Carries `TENANT ID` of each result that becomes final. One channel for all: a node subscribes once, and a wait costs no round
+/// trip; the price is one message of some sixty bytes for each request and node.
+pub(super) const FINISHED_CHANNEL: &str = "mogbox.finished";
+
+pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mognet.result.{id}")
+}
+
+pub(super) fn value(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mognet.result.{id}/value")
+}
+
+pub(super) fn metadata(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mognet.result.{id}/metadata")
+}
+
+pub(super) fn children(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mognet.result.{id}/children")
+}
+
+pub(super) fn state(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mognet.state.{id}")
+}
+
+pub(super) fn report(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mogbox.report.{id}")
+}
+
+/// Lives as long as an index names it.
+pub(super) fn module(digest: &Digest) -> String {
+    format!("mogbox.module.{digest}")
+}
+
+/// Lives as long as the tenant has modules.
+pub(super) fn modules(tenant: &Tenant) -> String {
+    format!("{tenant}.mogbox.modules")
+}

@@ -1,0 +1,75 @@
+//! Modules on Redis: bytes by digest, and each tenant's index, replaced only by who knows its revision.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mogbox_core::ids::{Digest, Tenant};
+use mogbox_core::limits::Bound;
+use mogbox_core::module::ModuleIndex;
+use mogbox_core::store::{IndexSnapshot, ModuleStore, StoreError};
+use redis::{Cmd, FromRedisValue, Script};
+
+use super::scripts::script;
+use super::{RedisConnection, failure, keys};
+use crate::error::BackendError;
+use crate::modules::{check_digest, read_index, write_index};
+
+static REPLACE: LazyLock<Script> = script!("modules/replace.lua");
+
+/// Time for a module to cross the network.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Modules on a Redis server.
+pub struct RedisModules {
+    connection: RedisConnection,
+}
+
+impl RedisModules {
+    /// Modules on this server.
+    #[must_use]
+    pub const fn new(connection: RedisConnection) -> Self {
+        Self { connection }
+    }
+
+    /// Sends a command on a connection of its own: a large body would hold up every other call on the shared one.
+    async fn transfer<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
+        let work = async {
+            let mut connection = self.connection.dedicated().await?;
+            command.query_async(&mut connection).await.map_err(|error| failure(&error))
+        };
+        let late = |_| BackendError::Unavailable(format!("a module did not get through within {TRANSFER_TIMEOUT:?}"));
+        tokio::time::timeout(TRANSFER_TIMEOUT, work).await.map_err(late)?
+    }
+}
+
+#[async_trait]
+impl ModuleStore for RedisModules {
+    async fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        Ok(self.transfer(redis::cmd("SET").arg(keys::module(digest)).arg(bytes)).await?)
+    }
+
+    async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let question = redis::cmd("GETRANGE").arg(keys::module(digest)).arg(0).arg(Bound::Module.maximum()).to_owned();
+        let bytes: Vec<u8> = self.transfer(&question).await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(check_digest(*digest, bytes).await?))
+    }
+
+    async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
+        let question = redis::cmd("HMGET").arg(keys::modules(tenant)).arg("revision").arg("index").to_owned();
+        let (revision, index): (Option<u64>, Option<String>) = self.connection.query(&question).await?;
+        Ok(IndexSnapshot {
+            revision: revision.unwrap_or(0),
+            index: index.as_deref().map_or_else(|| Ok(ModuleIndex::default()), read_index)?,
+        })
+    }
+
+    async fn replace_index(&self, tenant: &Tenant, revision: u64, index: &ModuleIndex) -> Result<bool, StoreError> {
+        let mut call = REPLACE.key(keys::modules(tenant));
+        call.arg(revision).arg(revision.saturating_add(1)).arg(write_index(index)?);
+        Ok(self.connection.run(&call).await?)
+    }
+}

@@ -1,0 +1,6 @@
+-- Replaces an index that still has a revision. KEYS: index. ARGV: revision, next revision, index. Answers 1 where it was replaced.
+if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then
+    return 0
+end
+redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'index', ARGV[3])
+return 1

@@ -1,0 +1,86 @@
+//! Results in Mognet's hashes. Every write that depends on the present state is one script on the result's own key.
+
+mod reads;
+mod writes;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mogbox_core::entries::Entries;
+use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::limits::Limits;
+use mogbox_core::report::Report;
+use mogbox_core::request::Request;
+use mogbox_core::result::{RequestResult, State, Value};
+use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Written};
+use tokio::task::JoinSet;
+
+use super::{RedisConnection, watch};
+use crate::results::{self, Waiting};
+
+/// Results on a Redis server.
+pub struct RedisResults {
+    connection: RedisConnection,
+    waiting: Waiting,
+    _watch: JoinSet<()>,
+}
+
+impl RedisResults {
+    /// Results on this server. Starts to watch for those that become final; must be called within a runtime.
+    #[must_use]
+    pub fn start(connection: RedisConnection) -> Self {
+        let waiting = Waiting::default();
+        let watch = watch::start(&connection, &waiting);
+        Self { connection, waiting, _watch: watch }
+    }
+}
+
+#[async_trait]
+impl ResultStore for RedisResults {
+    async fn create(&self, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(writes::create(&self.connection, tenant, request, at).await?)
+    }
+
+    async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError> {
+        Ok(reads::results(&self.connection, tenant, ids).await?)
+    }
+
+    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
+        Ok(writes::transition(&self.connection, tenant, id, fence, step).await?)
+    }
+
+    async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
+        Ok(writes::revoke(&self.connection, tenant, id, at).await?)
+    }
+
+    async fn value(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Value>, StoreError> {
+        Ok(reads::value(&self.connection, tenant, id).await?)
+    }
+
+    async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError> {
+        Ok(reads::report(&self.connection, tenant, id).await?)
+    }
+
+    async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError> {
+        Ok(reads::metadata(&self.connection, tenant, id).await?)
+    }
+
+    async fn set_metadata(
+        &self,
+        tenant: &Tenant,
+        id: RequestId,
+        fence: Option<u32>,
+        entries: &Entries,
+        limits: &Limits,
+    ) -> Result<Written, StoreError> {
+        Ok(writes::set_metadata(&self.connection, tenant, id, fence, entries, limits).await?)
+    }
+
+    async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError> {
+        Ok(reads::children(&self.connection, tenant, id).await?)
+    }
+
+    async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {
+        let read = |ids: Vec<RequestId>| async move { self.read(tenant, &ids).await };
+        results::wait(&self.waiting, tenant, ids, mode, read).await
+    }
+}

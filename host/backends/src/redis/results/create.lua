@@ -1,0 +1,20 @@
+-- Stores a new result: child, result, metadata. KEYS: result, metadata, the parent's children. ARGV: time to live, the child's id
+-- or '', the number of the result's fields, those fields, metadata. Answers 1 where the result is new.
+local ttl, child, fields = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if child ~= '' then
+    redis.call('SADD', KEYS[3], child)
+    redis.call('EXPIRE', KEYS[3], ttl)
+end
+-- A hash without a state is what Mognet's client leaves when it asks for a result that is not there yet.
+if redis.call('HEXISTS', KEYS[1], 'state') == 1 then
+    return 0
+end
+for i = 4, 3 + 2 * fields, 2 do
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[1], ttl)
+for i = 4 + 2 * fields, #ARGV, 2 do
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[2], ttl)
+return 1

@@ -1,0 +1,39 @@
+-- What several scripts need to know of a result. States are JSON text, as in the hash.
+local FINAL = { ['"SUCCESS"'] = true, ['"FAILURE"'] = true, ['"REVOKED"'] = true, ['"INVALID"'] = true }
+
+-- The fields that a step depends on; false where there is no result. Mognet's client creates a hash of an id alone: PENDING.
+local function standing(key)
+    local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries')
+    if not found[1] and redis.call('EXISTS', key) == 0 then
+        return false
+    end
+    return {
+        state = found[1] or '"PENDING"',
+        attempt = tonumber(found[2] or 0),
+        starts = tonumber(found[3] or 0),
+        stops = tonumber(found[4] or 0),
+        retries = tonumber(found[5] or 0),
+    }
+end
+
+-- Whether every number is one. Others write here too.
+local function sound(result)
+    return result.attempt and result.starts and result.stops and result.retries
+end
+
+local function malformed(key)
+    return redis.error_reply('MALFORMED result ' .. key .. ' has a number that is none')
+end
+
+local function whole(number)
+    return string.format('%.0f', number)
+end
+
+-- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits.
+local function conclude(key, value, ttl, argument)
+    redis.call('HDEL', key, 'attempt', 'retries')
+    redis.call('DEL', value)
+    redis.call('HSET', value, 'contents', argument.contents, 'encoding', argument.encoding, 'content_type', argument.content_type)
+    redis.call('EXPIRE', value, ttl)
+    redis.call('PUBLISH', argument.channel, argument.message)
+end
