@@ -22,10 +22,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     })?;
     let mut constants = String::new();
+    let mut examples = Vec::new();
     for component in components {
         let name = component.package.to_uppercase().replace('-', "_");
         writeln!(constants, "/// `{}`\npub(crate) const {name}: &str = {:?};", component.package, component.path)?;
+        if component.package.starts_with("example-") {
+            examples.push(name);
+        }
     }
+    writeln!(constants, "/// What users copy.\npub(crate) const EXAMPLES: &[&str] = &[{}];", examples.join(", "))?;
     std::fs::write(out.join("guests.rs"), constants)?;
     Ok(())
 }

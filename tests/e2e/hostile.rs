@@ -13,7 +13,7 @@ fn node() -> &'static Node {
         let bounds = ["--limit", "wall-time=2s", "--limit", "cpu-time=1s", "--limit", "host-calls=10000", "--limit", "children=20"];
         let node = Node::embedded(&[["--concurrency", "8"].as_slice(), bounds.as_slice()].concat());
         let api = node.api("default");
-        api.push(guests::HOSTILE);
+        api.push(guests::GUEST_HOSTILE);
         api.push(guests::EXAMPLE_ADD);
         node
     })

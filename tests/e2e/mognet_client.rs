@@ -39,7 +39,7 @@ fn the_client_gets_the_result_by_id_awaits_its_value_and_reads_its_metadata() {
     let api = fleet().node.api("wiretest");
     let id = api.submit("demo.set_metadata", json!(["dkl"]), json!({ "user_id": "dol", "n": { "a": [1, null, true] } }));
     let seen = client(&["result", &id]);
-    assert_eq!((&seen["state"], &seen["value"]["stored"]), (&json!("SUCCESS"), &json!("dkl")), "{seen}");
+    assert_eq!((&seen["state"], &seen["value"]), (&json!("SUCCESS"), &json!("This task is now by @dkl")), "{seen}");
     assert_eq!(seen["metadata"], json!({ "user_id": "dkl", "n": { "a": [1, null, true] } }));
 }
 

@@ -19,7 +19,7 @@ fn what_is_no_component_is_refused_with_the_reason_and_nothing_changes() {
 
 #[test]
 fn a_module_whose_description_loops_is_refused() {
-    let refused = shared_node().api("refused").upload("looping", &std::fs::read(guests::DESCRIBE_LOOP).unwrap());
+    let refused = shared_node().api("refused").upload("looping", &std::fs::read(guests::GUEST_DESCRIBE_LOOP).unwrap());
     assert!(refused.problem(422, "module-refused").contains("describe"), "{refused:?}");
 }
 

@@ -13,6 +13,8 @@ use super::guests;
 /// A running node. Killed when dropped.
 pub(crate) struct Node {
     child: Child,
+    /// A shell that kills the node once this process is gone, however it ends: its standard input closes then.
+    watcher: Child,
     url: String,
     folder: TempDir,
 }
@@ -42,7 +44,9 @@ impl Node {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(ToOwned::to_owned);
-        let mut node = Self { child, url: String::new(), folder };
+        let watch = format!("cat; kill -9 {} 2>/dev/null", child.id());
+        let watcher = Command::new("sh").args(["-c", &watch]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut node = Self { child, watcher: watcher, url: String::new(), folder };
         node.url = url.unwrap_or_else(|| panic!("the node did not say that it is ready: {line:?} {}", node.log()));
         node
     }
@@ -84,11 +88,13 @@ impl Drop for Node {
         // It may have ended by itself; either way there is nothing left to do about it.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.watcher.stdin.take());
+        let _ = self.watcher.wait();
     }
 }
 
 /// A node on the embedded store, with the examples pushed for tenant `default`, shared by the tests that change nothing for
-/// others. It ends with the test process: its standard input is not needed, the watching shell kills it.
+/// others. Never dropped; its watcher ends it with the test process.
 pub(crate) fn shared_node() -> &'static Node {
     static NODE: OnceLock<Node> = OnceLock::new();
     NODE.get_or_init(|| {

@@ -53,6 +53,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) retries: u32,
     /// Hand-outs so far.
     pub(super) fence: u32,
+    /// Why the guest was asked to finish, where it was.
+    pub(super) stop: Option<StopReason>,
 }
 
 /// What follows from an outcome.
@@ -66,6 +68,8 @@ pub(super) fn classify(outcome: Outcome, circumstances: &Circumstances<'_>) -> N
         }
         Outcome::UnknownTask => fail(State::Invalid, Exception::UnknownTask(circumstances.request.name.to_string())),
         Outcome::Retry { message, after } => retry(message, after, circumstances),
+        // A guest that paused because it was asked to finish is to go on elsewhere at once.
+        Outcome::Pause { .. } if circumstances.stop == Some(StopReason::Draining) => given_back(),
         Outcome::Pause { after } => {
             let wait = after.unwrap_or(PAUSE).clamp(SHORTEST_WAIT, LONGEST_WAIT);
             Next::Again { step: Transition::Suspend, verdict: Verdict::RetryAfter(wait) }
@@ -74,7 +78,7 @@ pub(super) fn classify(outcome: Outcome, circumstances: &Circumstances<'_>) -> N
         Outcome::OverBound { bound, limit } => fail(State::Failure, text("OverBound", over_bound(bound, &limit))),
         Outcome::DeadlinePassed => fail(State::Revoked, Exception::Timeout),
         Outcome::Stopped(StopReason::Revoked) => Next::Acknowledge,
-        Outcome::Stopped(StopReason::Draining) => Next::Again { step: Transition::Suspend, verdict: Verdict::GiveBack },
+        Outcome::Stopped(StopReason::Draining) => given_back(),
         Outcome::Stopped(StopReason::LeaseLost) => Next::Abandon,
         Outcome::Unavailable(reason) => {
             tracing::warn!(request = %circumstances.request.id, %reason, "an attempt could not be made; it is tried again");
@@ -82,6 +86,10 @@ pub(super) fn classify(outcome: Outcome, circumstances: &Circumstances<'_>) -> N
             Next::Again { step: Transition::Suspend, verdict: Verdict::RetryAfter(wait) }
         }
     }
+}
+
+fn given_back() -> Next {
+    Next::Again { step: Transition::Suspend, verdict: Verdict::GiveBack }
 }
 
 fn finish(state: State, value: Value) -> Next {
@@ -118,7 +126,7 @@ mod tests {
 
     fn next(outcome: Outcome, retries: u32) -> Next {
         let request = Request::new("demo.task".parse().unwrap());
-        classify(outcome, &Circumstances { request: &request, limits: &Limits::default(), retries, fence: 1 })
+        classify(outcome, &Circumstances { request: &request, limits: &Limits::default(), retries, fence: 1, stop: None })
     }
 
     fn retry(after: Option<Duration>) -> Outcome {

@@ -82,8 +82,13 @@ impl Pipeline {
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
         execution.receipt.node_id = Some(self.settings.node_id.clone());
         let cost = Duration::from_micros(execution.receipt.cpu_us);
-        let circumstances =
-            Circumstances { request: &delivery.request, limits: &self.settings.limits, retries, fence: delivery.lease.fence };
+        let circumstances = Circumstances {
+            request: &delivery.request,
+            limits: &self.settings.limits,
+            retries,
+            fence: delivery.lease.fence,
+            stop: stop.reason(),
+        };
         match classify(execution.outcome.clone(), &circumstances) {
             Next::Finish { state, value, dead } => {
                 let report = Some(Box::new(report(delivery, execution, &value)));
