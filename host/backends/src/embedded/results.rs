@@ -15,7 +15,6 @@ use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, Wait
 use mogbox_core::wire::value::{MAX_STORED, StoredValue};
 
 use super::Database;
-use crate::error::BackendError;
 use crate::results;
 use writes::{Ending, Step};
 
@@ -94,7 +93,7 @@ impl ResultStore for EmbeddedResults {
         let tenant = tenant.clone();
         let found = self.database.call(move |connection| reads::kept(connection, &tenant, id, "value")).await?;
         let unpack = |(contents, encoding): reads::Kept| StoredValue::unpack(&contents, encoding.as_deref().unwrap_or("null"), MAX_STORED);
-        Ok(found.map(unpack).transpose().map_err(|error| StoreError::Malformed(error.to_string()))?)
+        found.map(unpack).transpose().map_err(|error| StoreError::Malformed(error.to_string()))
     }
 
     async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError> {
@@ -133,8 +132,33 @@ impl ResultStore for EmbeddedResults {
     }
 }
 
-impl From<mogbox_core::wire::WireError> for BackendError {
-    fn from(error: mogbox_core::wire::WireError) -> Self {
-        Self::Malformed(error.to_string())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_expired_is_not_there_and_makes_room_for_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).unwrap();
+        let (results, tenant) = (EmbeddedResults::new(database.clone()), Tenant::default());
+        let (mut request, at) = (Request::new("demo.add".parse().unwrap()), Timestamp::now());
+        request.stack = vec![RequestId::random()];
+        request.metadata = [("k".to_owned(), mogbox_core::json::Json::null())].into_iter().collect();
+        results.create(&tenant, &request, at).await.unwrap();
+        let end = Transition::Finish { state: State::Invalid, value: Value::Exception(Exception::Timeout), at, report: None };
+        results.transition(&tenant, request.id, 1, &end).await.unwrap();
+        for table in ["results", "kept", "children"] {
+            let sql = format!("UPDATE {table} SET expires = 1");
+            database.call(move |connection| Ok(connection.execute(&sql, [])?)).await.unwrap();
+        }
+        assert_eq!(results.read(&tenant, &[request.id]).await.unwrap(), [None]);
+        assert_eq!(results.value(&tenant, request.id).await.unwrap(), None);
+        assert_eq!(results.metadata(&tenant, request.id).await.unwrap(), None);
+        assert!(results.children(&tenant, request.stack[0]).await.unwrap().is_empty());
+        assert_eq!(results.transition(&tenant, request.id, 2, &end).await.unwrap(), Transitioned::Missing);
+        request.metadata = Entries::new();
+        assert!(results.create(&tenant, &request, at).await.unwrap());
+        assert_eq!(results.metadata(&tenant, request.id).await.unwrap(), Some(Entries::new()));
+        assert_eq!(results.children(&tenant, request.stack[0]).await.unwrap(), [request.id]);
     }
 }

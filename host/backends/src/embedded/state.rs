@@ -125,3 +125,28 @@ fn clear(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<(), 
     connection.prepare_cached("DELETE FROM states WHERE tenant = ?1 AND id = ?2")?.execute(key)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_state_that_has_expired_is_gone_and_one_that_is_used_lives_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(folder.path()).unwrap();
+        let (state, tenant, id) = (EmbeddedState::new(database.clone()), Tenant::default(), RequestId::random());
+        let limits = Limits { state_keys: 1, ..Limits::default() };
+        let expire = async |at: i64| database.call(move |c| Ok(c.execute("UPDATE states SET expires = ?1", [at])?)).await.unwrap();
+        let expires =
+            async || database.call(|c| Ok(c.query_row("SELECT expires FROM states", [], |row| row.get::<_, i64>(0))?)).await.unwrap();
+        state.set(&tenant, id, "a", &Json::null(), &limits).await.unwrap();
+        expire(expiry(Duration::from_secs(100))).await;
+        assert_eq!(state.get(&tenant, id, "a").await.unwrap(), Some(Json::null()));
+        assert!(expires().await >= expiry(STATE_TTL));
+        expire(1).await;
+        assert_eq!(state.get(&tenant, id, "a").await.unwrap(), None);
+        assert_eq!(state.set(&tenant, id, "b", &Json::null(), &limits).await.unwrap(), Written::Stored);
+        assert_eq!(state.get(&tenant, id, "a").await.unwrap(), None);
+        assert!(expires().await >= expiry(STATE_TTL));
+    }
+}

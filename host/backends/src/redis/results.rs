@@ -12,15 +12,20 @@ use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
 use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Written};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{RedisConnection, watch};
 use crate::results::{self, Waiting};
 
+/// Waiters that read at the same time. When thousands wake at once, the last one's answer must not be late for the others' sake.
+const READING_WAITERS: usize = 128;
+
 /// Results on a Redis server.
 pub struct RedisResults {
     connection: RedisConnection,
     waiting: Waiting,
+    turns: Semaphore,
     _watch: JoinSet<()>,
 }
 
@@ -30,7 +35,7 @@ impl RedisResults {
     pub fn start(connection: RedisConnection) -> Self {
         let waiting = Waiting::default();
         let watch = watch::start(&connection, &waiting);
-        Self { connection, waiting, _watch: watch }
+        Self { connection, waiting, turns: Semaphore::new(READING_WAITERS), _watch: watch }
     }
 }
 
@@ -80,7 +85,11 @@ impl ResultStore for RedisResults {
     }
 
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {
-        let read = |ids: Vec<RequestId>| async move { self.read(tenant, &ids).await };
+        let read = |ids: Vec<RequestId>| async move {
+            // Never closed, so an error here would only mean that a turn is not needed.
+            let _turn = self.turns.acquire().await;
+            self.read(tenant, &ids).await
+        };
         results::wait(&self.waiting, tenant, ids, mode, read).await
     }
 }
