@@ -1,0 +1,109 @@
+//! One attempt: a fresh sandbox, one call, an outcome, a receipt. Knows nothing of what becomes of the request.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use mogbox_core::limits::Bound;
+use mogbox_core::{Attempt, Execution, Outcome, Receipt};
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::bindings::exports::mogbox::task::tasks::TaskError;
+use crate::cache::Ready;
+use crate::ends::{CpuMeter, Ends};
+use crate::engine::ENGINE_NAME;
+use crate::guest::{Guest, World};
+use crate::places::Places;
+use crate::usage::OverBound;
+use crate::{convert, trap};
+
+/// What one copy between guest and host may take beyond the bound, for the shape of what is copied.
+const COPY_SLACK: usize = 64 << 10;
+
+/// Runs an attempt whose module `load` brings.
+pub(crate) async fn execute(
+    engine: &Engine,
+    places: &Places,
+    load: impl Future<Output = Result<Ready, Arc<str>>>,
+    attempt: Attempt,
+) -> Execution {
+    let ends = Ends::new(attempt.stop.clone(), attempt.deadline);
+    let module = match ends.race(load).await {
+        Ok(Ok(module)) => module,
+        Ok(Err(text)) => return not_started(&attempt, Outcome::Unavailable(text.to_string())),
+        Err(cut) => return not_started(&attempt, cut.outcome(&attempt.limits)),
+    };
+    let Some(place) = places.take() else {
+        return not_started(&attempt, Outcome::Unavailable(places.none_left()));
+    };
+    let execution = run(engine, &module, attempt, ends).await;
+    drop(place);
+    execution
+}
+
+fn not_started(attempt: &Attempt, outcome: Outcome) -> Execution {
+    let receipt = Receipt { module: Some(attempt.module), engine: ENGINE_NAME.into(), ..Receipt::default() };
+    Execution { outcome, receipt, log: Vec::new(), dropped_lines: 0 }
+}
+
+async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends) -> Execution {
+    let (started, clock) = (Timestamp::now(), Instant::now());
+    let Attempt { module: digest, context, limits, deadline, .. } = attempt;
+    let ends = ends.with_wall_time(limits.duration(Bound::WallTime));
+    let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
+    let mut store = sandbox(engine, Guest::new(World::Attempt { context: Arc::clone(&context), deadline }, &limits));
+    let call = Box::pin(cpu.measure(call(&mut store, module, &context)));
+    let outcome = match ends.race(call).await {
+        Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data()),
+        Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
+        Ok(Err(cut)) | Err(cut) => cut.outcome(&limits),
+    };
+    let guest = store.data();
+    let (log, dropped_lines) = guest.journal.take();
+    let receipt = Receipt {
+        started: Some(started),
+        run_us: microseconds(clock.elapsed()),
+        cpu_us: microseconds(cpu.used()),
+        peak_memory: guest.memory.peak(),
+        host_calls: guest.usage.calls(),
+        host_bytes: guest.usage.bytes().saturating_add(guest.journal.piped()),
+        module: Some(digest),
+        engine: ENGINE_NAME.into(),
+        ..Receipt::default()
+    };
+    Execution { outcome, receipt, log, dropped_lines }
+}
+
+async fn call(store: &mut Store<Guest>, module: &Ready, context: &mogbox_core::TaskContext) -> wasmtime::Result<Result<String, TaskError>> {
+    let request = context.request();
+    let (args, kwargs) = (convert::guest_jsons(&request.args), convert::guest_entries(&request.kwargs));
+    let task = module.instantiate_async(&mut *store).await?;
+    task.mogbox_task_tasks().call_run(store, request.name.as_str(), &args, &kwargs).await
+}
+
+/// A guest that returned between two interruptions may have gone over a bound all the same.
+fn returned_outcome(returned: Result<String, TaskError>, guest: &Guest) -> Outcome {
+    match guest.passed_bound() {
+        Some(bound) => Outcome::OverBound { bound, limit: guest.limits.show(bound) },
+        None => convert::outcome(returned, &guest.limits),
+    }
+}
+
+/// A fresh sandbox. The guest is interrupted at each tick of the engine's clock: it makes way for others, and whoever polls it
+/// sees whether its time is up.
+pub(crate) fn sandbox(engine: &Engine, guest: Guest) -> Store<Guest> {
+    let largest_copy = guest.limits.length(Bound::HostBytes).max(guest.limits.length(Bound::Result));
+    let mut store = Store::new(engine, guest);
+    store.limiter(|guest| &mut guest.memory);
+    store.set_hostcall_fuel(largest_copy.saturating_add(COPY_SLACK));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|store| match store.data().passed_bound() {
+        Some(bound) => Err(OverBound(bound).into()),
+        None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+    });
+    store
+}
+
+fn microseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,94 @@
+//! What one sandbox holds beside the guest's own memory: what it may reach, what it used, what it logged. Dropped with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::{ContextError, TaskContext};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::journal::SharedJournal;
+use crate::memory::MemoryMeter;
+use crate::output::{Output, Source};
+use crate::usage::Usage;
+
+/// Handles that a guest may hold at once: streams, timers, errors.
+const MAX_HANDLES: usize = 1_000;
+
+/// Random bytes of one call.
+const MAX_RANDOM: u64 = 1 << 20;
+
+/// The data of a sandbox.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    handles: ResourceTable,
+    pub(crate) world: World,
+    pub(crate) limits: Limits,
+    pub(crate) memory: MemoryMeter,
+    pub(crate) usage: Usage,
+    pub(crate) journal: SharedJournal,
+}
+
+/// What host calls reach.
+pub(crate) enum World {
+    /// A request is served.
+    Attempt {
+        /// The attempt's view of the world.
+        context: Arc<TaskContext>,
+        /// Time from the start until the request's deadline.
+        deadline: Option<Duration>,
+    },
+    /// The module is asked what it serves: there is nothing to reach.
+    Describe,
+}
+
+impl Guest {
+    pub(crate) fn new(world: World, limits: &Limits) -> Self {
+        let journal = SharedJournal::new(limits);
+        let mut handles = ResourceTable::new();
+        handles.set_max_capacity(MAX_HANDLES);
+        Self {
+            wasi: nothing_granted(&journal),
+            handles,
+            world,
+            limits: limits.clone(),
+            memory: MemoryMeter::new(limits.length(Bound::Memory)),
+            usage: Usage::new(limits),
+            journal,
+        }
+    }
+
+    /// The attempt's view of the world, where there is one.
+    pub(crate) fn context(&self) -> Result<Arc<TaskContext>, ContextError> {
+        match &self.world {
+            World::Attempt { context, .. } => Ok(Arc::clone(context)),
+            World::Describe => Err(ContextError::Denied("describe may not call the host: no request runs".into())),
+        }
+    }
+
+    /// The bound on host calls that is passed, also by calls that cannot end the attempt themselves.
+    pub(crate) fn passed_bound(&self) -> Option<Bound> {
+        self.usage.passed(self.journal.piped())
+    }
+}
+
+/// WASI with no files, environment, arguments, network or names; output goes to the journal.
+fn nothing_granted(journal: &SharedJournal) -> WasiCtx {
+    WasiCtx::builder()
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(MAX_RANDOM)
+        .stdout(Output::new(journal, Source::Output))
+        .stderr(Output::new(journal, Source::Error))
+        .build()
+}
+
+impl WasiView for Guest {
+    /// Called for each WASI call, which is how these are counted.
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.usage.count_wasi_call();
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.handles }
+    }
+}

@@ -1,0 +1,20 @@
+//! `log`: lines that are kept with the result.
+
+use mogbox_core::Entries;
+use mogbox_core::entries::check_key;
+use mogbox_core::limits::Bound;
+
+use crate::bindings::mogbox::task::{log, types};
+use crate::convert;
+use crate::guest::Guest;
+
+impl log::Host for Guest {
+    async fn log(&mut self, level: log::Level, message: String, fields: Vec<types::Entry>) -> wasmtime::Result<()> {
+        self.usage.call(message.len().saturating_add(convert::entries_size(&fields)))?;
+        // Logging never fails: fields that are malformed are left out, the line is kept.
+        let well_formed = fields.iter().all(|field| check_key(&field.key).is_ok());
+        let fields = if well_formed { convert::entries(fields, Bound::Log, &self.limits).unwrap_or_default() } else { Entries::new() };
+        self.journal.log(convert::level(level), message, fields);
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! Admission of an uploaded module: is it a component that only asks for what there is and serves tasks, and what does it say it
+//! serves. Every refusal names the reason and the way out. `describe` runs in a sandbox that reaches nothing.
+
+mod describe;
+mod shape;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::module::TaskDescription;
+use mogbox_core::{Digest, Rejected};
+
+use crate::cache::ModuleCache;
+use crate::linker::link;
+use crate::places::Places;
+use crate::trap::for_people;
+
+/// Time that a module may take to compile, waiting for others included.
+const MAX_COMPILATION: Duration = Duration::from_secs(120);
+
+/// Bytes of a refusal.
+const MAX_REASON: usize = 2 << 10;
+
+/// What the module serves, or why it is not admitted. An admitted module is kept, compiled, for its first request.
+pub(crate) async fn inspect(
+    cache: &ModuleCache,
+    places: &Places,
+    bytes: Arc<[u8]>,
+    limits: &Limits,
+) -> Result<Vec<TaskDescription>, Rejected> {
+    admit(cache, places, bytes, limits).await.map_err(|reason| Rejected(for_people(&reason, MAX_REASON)))
+}
+
+async fn admit(cache: &ModuleCache, places: &Places, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, String> {
+    check_size(&bytes, limits)?;
+    shape::check_kind(&bytes)?;
+    let digest = Digest::of(&bytes);
+    let component = tokio::time::timeout(MAX_COMPILATION, cache.compile(bytes))
+        .await
+        .map_err(|_| format!("it does not compile within {} s", MAX_COMPILATION.as_secs()))?
+        .map_err(|error| format!("it is not a valid component: {error}"))?;
+    shape::check_imports(cache.engine(), &component)?;
+    shape::check_exports(cache.engine(), &component)?;
+    let linked = link(cache.linker(), &component).map_err(|error| format!("its imports or exports do not fit the WIT: {error:#}"))?;
+    let place = places.take().ok_or_else(|| places.none_left())?;
+    let tasks = describe::describe(cache.engine(), &linked, limits).await?;
+    drop(place);
+    cache.keep(digest, &component, linked);
+    Ok(tasks)
+}
+
+fn check_size(bytes: &[u8], limits: &Limits) -> Result<(), String> {
+    if bytes.len() > limits.length(Bound::Module) {
+        return Err(format!("{} bytes are {}", bytes.len(), limits.explain(Bound::Module)));
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What became of a guest whose call failed: which outcome it is, in a short class and a text for people.
+
+use mogbox_core::Outcome;
+use mogbox_core::limits::Bound;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::convert::INVALID_ANSWER;
+use crate::guest::Guest;
+use crate::usage::OverBound;
+
+/// Bytes of the text for people.
+const MAX_MESSAGE: usize = 4 << 10;
+
+/// How the engine says that one call copies more than it may; it has no public type of its own.
+const TOO_MUCH_COPIED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// The outcome of a call that failed.
+pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
+    if let Some(bound) = bound_passed(error, guest) {
+        return Outcome::OverBound { bound, limit: guest.limits.show(bound) };
+    }
+    if error.is::<PoolConcurrencyLimitError>() || error.is::<std::io::Error>() {
+        return Outcome::Unavailable(format!("no room for another guest on this node: {error:#}"));
+    }
+    Outcome::Trapped { class: class(error).into(), message: message(error) }
+}
+
+fn bound_passed(error: &wasmtime::Error, guest: &Guest) -> Option<Bound> {
+    if let Some(OverBound(bound)) = error.downcast_ref::<OverBound>() {
+        return Some(*bound);
+    }
+    if error.chain().any(|cause| cause.to_string().contains(TOO_MUCH_COPIED)) {
+        // What the guest returns is copied once no code of its own runs any more.
+        return Some(if error.is::<WasmBacktrace>() { Bound::HostBytes } else { Bound::Result });
+    }
+    guest.passed_bound().or_else(|| guest.memory.denied().then_some(Bound::Memory))
+}
+
+fn class(error: &wasmtime::Error) -> &'static str {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return trap_class(*trap);
+    }
+    match error {
+        error if error.is::<I32Exit>() => "exit",
+        error if error.is::<WasmBacktrace>() => "invalid-call",
+        _ => INVALID_ANSWER,
+    }
+}
+
+fn trap_class(trap: Trap) -> &'static str {
+    match trap {
+        Trap::UnreachableCodeReached => "unreachable",
+        Trap::StackOverflow => "stack-overflow",
+        Trap::MemoryOutOfBounds | Trap::TableOutOfBounds | Trap::ArrayOutOfBounds => "out-of-bounds",
+        Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::UnalignedPointer | Trap::InvalidDiscriminant | Trap::InvalidChar => {
+            INVALID_ANSWER
+        }
+        Trap::IntegerDivisionByZero => "integer-division",
+        Trap::IntegerOverflow => "integer-overflow",
+        Trap::BadConversionToInteger => "float-conversion",
+        Trap::IndirectCallToNull | Trap::BadSignature | Trap::NullReference => "bad-call",
+        Trap::CannotEnterComponent | Trap::CannotLeaveComponent => "reentrance",
+        _ => "trap",
+    }
+}
+
+/// The cause first, then where in the guest it happened, innermost first.
+fn message(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    let text = match error.downcast_ref::<WasmBacktrace>() {
+        Some(backtrace) if !backtrace.frames().is_empty() => format!("{cause}\n{backtrace}"),
+        _ => cause,
+    };
+    for_people(text.trim_start_matches("wasm trap: ").trim_end(), MAX_MESSAGE)
+}
+
+/// Text that came from a guest, at most so many bytes, without control characters that could play tricks on a terminal.
+pub(crate) fn for_people(text: &str, most: usize) -> String {
+    let end = text.floor_char_boundary(most);
+    let shown = text.get(..end).unwrap_or_default();
+    let mut clean: String = shown.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    if end < text.len() {
+        clean.push('…');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_for_people_is_cut_at_a_character_and_has_no_control_characters() {
+        assert_eq!(for_people("a\u{1b}[31m\nb", 100), "a\u{fffd}[31m\nb");
+        assert_eq!(for_people("äää", 3), "ä…");
+    }
+}
