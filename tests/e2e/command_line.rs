@@ -12,8 +12,10 @@ fn on_node(args: &[&str]) -> Output {
 #[test]
 fn every_subcommand_teaches_by_example() {
     let help = mogbox(&["--help"]).ok();
-    let commands: Vec<&str> = help.split("Commands:").nth(1).unwrap().lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
-    let commands: Vec<&str> = commands.into_iter().take_while(|name| !name.starts_with('-')).filter(|name| !name.is_empty() && *name != "help").collect();
+    let commands: Vec<&str> =
+        help.split("Commands:").nth(1).unwrap().lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let commands: Vec<&str> =
+        commands.into_iter().take_while(|name| !name.starts_with('-')).filter(|name| !name.is_empty() && *name != "help").collect();
     for expected in ["serve", "build", "push", "modules", "submit", "get", "wait", "metadata", "revoke"] {
         assert!(commands.contains(&expected), "{expected} is not among {commands:?}");
     }
@@ -27,7 +29,8 @@ fn every_subcommand_teaches_by_example() {
 fn a_request_is_submitted_waited_for_and_read_back() {
     let output = on_node(&["submit", "example.add", "1", "2", "--wait"]).ok();
     assert_eq!(output.trim().lines().last(), Some("3.0"), "{output}");
-    let submitted: Value = serde_json::from_str(&on_node(&["--json", "submit", "example.add", "--kwargs", r#"{"n1": 1, "n2": 2}"#]).ok()).unwrap();
+    let submitted: Value =
+        serde_json::from_str(&on_node(&["--json", "submit", "example.add", "--kwargs", r#"{"n1": 1, "n2": 2}"#]).ok()).unwrap();
     let id = submitted["id"].as_str().unwrap();
     on_node(&["wait", id]).ok();
     let read: Value = serde_json::from_str(&on_node(&["--json", "get", id]).ok()).unwrap();

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use crate::support::{binary, guests, repository, run};
 
-
 #[test]
 fn the_demonstration_runs_to_its_end() {
     let target = std::path::Path::new(guests::EXAMPLE_ADD).ancestors().nth(2).unwrap();

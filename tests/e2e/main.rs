@@ -9,6 +9,8 @@ mod hostile;
 mod metadata;
 mod mognet_client;
 mod nodes;
+mod readme;
+mod samples;
 mod tasks;
 mod tidy;
 mod uploads;

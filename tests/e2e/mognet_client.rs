@@ -1,11 +1,11 @@
 //! The real Python client of Mognet, unmodified, reads and writes what Mogbox stores.
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use mogbox_fixtures::RedisServer;
 use serde_json::{Value, json};
 
+use crate::readme::python;
 use crate::support::{Node, guests, repository, run};
 
 struct Fleet {
@@ -27,9 +27,8 @@ fn fleet() -> &'static Fleet {
 
 /// Asks the client; its answer is one line of JSON.
 fn client(args: &[&str]) -> Value {
-    let python = std::env::var("PYTHON").expect("PYTHON names the interpreter with the mognet package: run 'make test'");
     let script = repository().join("tests/python/mognet_client.py");
-    let mut command = Command::new(python);
+    let mut command = python();
     command.arg(script).args(["--redis", &fleet().redis.url(), "--app", "wiretest"]).args(args);
     serde_json::from_str(&run(&mut command).ok()).unwrap()
 }

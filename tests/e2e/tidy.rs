@@ -44,7 +44,8 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn no_file_is_longer_than_400_lines() {
-    let long: Vec<_> = rust_files().into_iter().map(|(path, text)| (text.lines().count(), path)).filter(|(lines, _)| *lines > 400).collect();
+    let long: Vec<_> =
+        rust_files().into_iter().map(|(path, text)| (text.lines().count(), path)).filter(|(lines, _)| *lines > 400).collect();
     assert!(long.is_empty(), "{long:?}");
 }
 

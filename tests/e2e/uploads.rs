@@ -8,7 +8,8 @@ use crate::support::{Node, guests, shared_node};
 fn what_is_no_component_is_refused_with_the_reason_and_nothing_changes() {
     let api = shared_node().api("refused");
     let core_module = b"\0asm\x01\0\0\0".as_slice();
-    let cases = [(b"hello".as_slice(), "not"), (core_module, "core module"), (b"".as_slice(), "empty"), (b"\0asm\x0d\0\x01\0".as_slice(), "tasks")];
+    let cases =
+        [(b"hello".as_slice(), "not"), (core_module, "core module"), (b"".as_slice(), "empty"), (b"\0asm\x0d\0\x01\0".as_slice(), "tasks")];
     for (bytes, reason) in cases {
         let refused = api.upload("bad", bytes);
         let detail = refused.problem(422, "module-refused");
