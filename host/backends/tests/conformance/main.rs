@@ -3,5 +3,6 @@
 #[cfg(test)]
 mod broker;
 #[cfg(test)]
-#[expect(dead_code, unused_macros, unused_imports, reason = "the suites follow")]
 mod harness;
+#[cfg(test)]
+mod store;

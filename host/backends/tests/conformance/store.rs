@@ -1,0 +1,16 @@
+//! The suite of the ports to results, state and modules.
+
+mod children;
+mod foreign;
+mod interleavings;
+mod life;
+mod metadata;
+mod modules;
+mod outage;
+mod raw;
+mod revocation;
+mod samples;
+mod state;
+mod values;
+mod wait;
+mod world;

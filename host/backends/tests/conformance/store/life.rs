@@ -1,0 +1,167 @@
+//! The life of a result: created once, counted exactly, final for ever, written by the last attempt only.
+
+use mogbox_core::ids::RequestId;
+use mogbox_core::result::State;
+use mogbox_core::store::{Transition, Transitioned};
+
+use super::world::{FINAL, World, entries, finish, now, request, resume, start};
+use crate::harness::on_both;
+
+on_both! { World;
+    a_new_request_is_pending_with_its_metadata_and_parent
+    creating_twice_changes_nothing
+    every_step_is_counted_and_stamped
+    a_task_that_asks_for_a_retry_is_counted_until_it_is_done
+    a_step_that_is_sent_again_counts_once
+    an_attempt_that_crashed_leaves_a_start_without_a_stop
+    a_request_can_end_without_having_started
+    a_final_result_never_changes
+    a_late_attempt_is_fenced_off
+    a_step_of_an_unknown_request_finds_nothing
+    another_tenant_sees_nothing
+    results_are_read_in_the_order_asked
+    a_text_of_the_arguments_that_is_long_is_cut
+}
+
+async fn a_new_request_is_pending_with_its_metadata_and_parent(world: World) {
+    let (mut request, at) = (request(), now());
+    let parent = RequestId::random();
+    request.stack = vec![RequestId::random(), parent];
+    request.metadata = entries([("user", r#""x""#), ("n", r#"{"a": [1, null, true]}"#)]);
+    request.kwargs_repr = Some("1, 'ü'".to_owned());
+    assert!(world.results.create(&world.tenant, &request, at).await.unwrap());
+
+    let result = world.result(request.id).await;
+    assert_eq!((result.id, result.state, result.name.as_deref()), (request.id, State::Pending, Some("demo.add")));
+    assert_eq!((result.number_of_starts, result.number_of_stops, result.retries), (0, 0, 0));
+    assert_eq!((result.parent_id, result.created, result.started, result.finished), (Some(parent), Some(at), None, None));
+    assert_eq!((result.node_id, result.request_kwargs_repr.as_deref()), (None, Some("1, 'ü'")));
+    assert_eq!(world.results.metadata(&world.tenant, request.id).await.unwrap(), Some(request.metadata.sorted()));
+    assert_eq!(world.results.children(&world.tenant, parent).await.unwrap(), [request.id]);
+    assert_eq!(world.results.value(&world.tenant, request.id).await.unwrap(), None);
+}
+
+async fn creating_twice_changes_nothing(world: World) {
+    let mut request = request();
+    request.metadata = entries([("k", "1")]);
+    assert!(world.results.create(&world.tenant, &request, now()).await.unwrap());
+    world.step(request.id, 1, start()).await;
+    let before = world.result(request.id).await;
+    request.metadata = entries([("k", "2"), ("l", "3")]);
+    assert!(!world.results.create(&world.tenant, &request, now()).await.unwrap());
+    assert_eq!(world.result(request.id).await, before);
+    assert_eq!(world.results.metadata(&world.tenant, request.id).await.unwrap(), Some(entries([("k", "1")])));
+}
+
+async fn every_step_is_counted_and_stamped(world: World) {
+    let (id, at) = (world.submitted().await, now());
+    assert_eq!(world.step(id, 1, Transition::Start { node_id: "node-7".parse().unwrap(), at }).await, Transitioned::Applied);
+    assert_eq!(world.counters(id).await, (State::Running, 1, 0, 0));
+    let result = world.result(id).await;
+    assert_eq!((result.started, result.node_id.as_deref()), (Some(at), Some("node-7")));
+    world.step(id, 1, Transition::Suspend).await;
+    assert_eq!(world.counters(id).await, (State::Suspended, 1, 1, 0));
+    world.step(id, 1, resume()).await;
+    assert_eq!(world.counters(id).await, (State::Running, 2, 1, 0));
+    assert_eq!(world.result(id).await.node_id.as_deref(), Some("node-1"));
+    let end = finish(State::Success);
+    world.step(id, 1, end.clone()).await;
+    assert_eq!(world.counters(id).await, (State::Success, 2, 2, 0));
+    let Transition::Finish { at: ended, .. } = end else { unreachable!() };
+    assert_eq!((world.result(id).await.started, world.result(id).await.finished), (Some(at), Some(ended)));
+}
+
+async fn a_task_that_asks_for_a_retry_is_counted_until_it_is_done(world: World) {
+    let id = world.running().await;
+    world.step(id, 1, Transition::Retry).await;
+    assert_eq!(world.counters(id).await, (State::Suspended, 1, 1, 1));
+    world.step(id, 2, start()).await;
+    world.step(id, 2, Transition::Retry).await;
+    assert_eq!(world.counters(id).await, (State::Suspended, 2, 2, 2));
+    world.step(id, 3, start()).await;
+    world.step(id, 3, finish(State::Failure)).await;
+    assert_eq!(world.counters(id).await, (State::Failure, 3, 3, 0));
+}
+
+async fn a_step_that_is_sent_again_counts_once(world: World) {
+    let id = world.submitted().await;
+    for (step, expected) in [
+        (start(), (State::Running, 1, 0, 0)),
+        (Transition::Suspend, (State::Suspended, 1, 1, 0)),
+        (resume(), (State::Running, 2, 1, 0)),
+        (Transition::Retry, (State::Suspended, 2, 2, 1)),
+    ] {
+        assert_eq!(world.step(id, 1, step.clone()).await, Transitioned::Applied);
+        assert_eq!(world.step(id, 1, step).await, Transitioned::Applied);
+        assert_eq!(world.counters(id).await, expected);
+    }
+}
+
+async fn an_attempt_that_crashed_leaves_a_start_without_a_stop(world: World) {
+    let id = world.running().await;
+    world.step(id, 2, start()).await;
+    assert_eq!(world.counters(id).await, (State::Running, 2, 0, 0));
+    assert_eq!(world.result(id).await.unexpected_retries(), 2);
+}
+
+async fn a_request_can_end_without_having_started(world: World) {
+    let id = world.submitted().await;
+    assert_eq!(world.step(id, 1, finish(State::Invalid)).await, Transitioned::Applied);
+    assert_eq!(world.counters(id).await, (State::Invalid, 0, 1, 0));
+}
+
+async fn a_final_result_never_changes(world: World) {
+    for state in FINAL {
+        let id = world.finished(state).await;
+        let (before, value) = (world.result(id).await, world.results.value(&world.tenant, id).await.unwrap());
+        let others = FINAL.map(finish);
+        for step in [start(), resume(), Transition::Suspend, Transition::Retry].into_iter().chain(others) {
+            assert_eq!(world.step(id, 9, step).await, Transitioned::Final(state));
+        }
+        assert_eq!(world.revoke(id).await, Some(state));
+        assert_eq!(world.result(id).await, before);
+        assert_eq!(world.results.value(&world.tenant, id).await.unwrap(), value);
+    }
+}
+
+async fn a_late_attempt_is_fenced_off(world: World) {
+    let id = world.running().await;
+    world.step(id, 3, start()).await;
+    let before = world.result(id).await;
+    for step in [start(), resume(), Transition::Suspend, Transition::Retry, finish(State::Success)] {
+        assert_eq!(world.step(id, 2, step).await, Transitioned::Fenced);
+    }
+    assert_eq!(world.result(id).await, before);
+    assert_eq!(world.step(id, 3, finish(State::Success)).await, Transitioned::Applied);
+}
+
+async fn a_step_of_an_unknown_request_finds_nothing(world: World) {
+    let id = RequestId::random();
+    for step in [start(), resume(), Transition::Suspend, Transition::Retry, finish(State::Success)] {
+        assert_eq!(world.step(id, 1, step).await, Transitioned::Missing);
+    }
+    assert_eq!(world.results.read(&world.tenant, &[id]).await.unwrap(), [None]);
+}
+
+async fn another_tenant_sees_nothing(world: World) {
+    let id = world.finished(State::Success).await;
+    let stranger = crate::harness::fresh_tenant();
+    assert_eq!(world.results.read(&stranger, &[id]).await.unwrap(), [None]);
+    assert_eq!(world.results.value(&stranger, id).await.unwrap(), None);
+    assert_eq!(world.results.transition(&stranger, id, 9, &start()).await.unwrap(), Transitioned::Missing);
+}
+
+async fn a_text_of_the_arguments_that_is_long_is_cut(world: World) {
+    let mut request = request();
+    request.kwargs_repr = Some("x".repeat(1 << 20));
+    world.results.create(&world.tenant, &request, now()).await.unwrap();
+    assert_eq!(world.result(request.id).await.request_kwargs_repr.map(|text| text.len()), Some(16 << 10));
+}
+
+async fn results_are_read_in_the_order_asked(world: World) {
+    let mut ids = futures::future::join_all((0..600).map(|_| world.submitted())).await;
+    ids.insert(300, RequestId::random());
+    let found = world.results.read(&world.tenant, &ids).await.unwrap();
+    let expected: Vec<Option<RequestId>> = ids.iter().enumerate().map(|(at, id)| (at != 300).then_some(*id)).collect();
+    assert_eq!(found.into_iter().map(|result| result.map(|result| result.id)).collect::<Vec<_>>(), expected);
+}
