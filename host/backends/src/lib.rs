@@ -7,6 +7,7 @@ mod modules;
 mod results;
 mod topics;
 
+pub mod broker;
 pub mod embedded;
 pub mod redis;
 

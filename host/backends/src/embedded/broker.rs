@@ -1,4 +1,104 @@
-//! Filled by the broker.
+//! The broker in the embedded database: the same steps as on Redis, as transactions; receivers of this process are woken directly.
+//! Knows nothing of results.
+
+mod claim;
+mod dead;
+mod line;
+mod settle;
+mod shard;
+mod submit;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::ids::Tenant;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::Database;
+use crate::broker::{BrokerSettings, receive};
+use crate::error::OpenError;
+use line::EmbeddedLine;
 
 /// Its tables.
-pub(super) const SCHEMA: &str = "";
+pub(super) const SCHEMA: &str = include_str!("broker/schema.sql");
+
+/// Control messages that a slow listener may lag behind; it misses the oldest beyond.
+const CONTROL_BACKLOG: usize = 1_024;
+
+/// The broker of a node in its embedded database. A clone is the same one.
+#[derive(Clone)]
+pub struct EmbeddedBroker {
+    database: Database,
+    settings: BrokerSettings,
+    control: broadcast::Sender<Control>,
+}
+
+impl EmbeddedBroker {
+    /// A broker in this database. Control messages reach those who listen to it or to its clones.
+    ///
+    /// # Errors
+    /// Where a setting is not allowed.
+    pub fn new(database: Database, settings: BrokerSettings) -> Result<Self, OpenError> {
+        settings.check()?;
+        Ok(Self { database, settings, control: broadcast::Sender::new(CONTROL_BACKLOG) })
+    }
+
+    /// The same broker with other settings.
+    ///
+    /// # Errors
+    /// Where a setting is not allowed.
+    pub fn with(&self, settings: BrokerSettings) -> Result<Self, OpenError> {
+        settings.check()?;
+        Ok(Self { settings, ..self.clone() })
+    }
+}
+
+#[async_trait]
+impl Broker for EmbeddedBroker {
+    async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError> {
+        submit::submit(self, submissions).await
+    }
+
+    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let mut line = EmbeddedLine::new(self);
+        receive(&mut line, wanted, wait, self.settings.longest_message).await
+    }
+
+    async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+        settle::extend(self, leases).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
+        settle::settle(self, settlements).await
+    }
+
+    async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
+        // An error says only that nobody listens now.
+        let _ = self.control.send(message.clone());
+        Ok(())
+    }
+
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
+        Ok(stream::unfold(self.control.subscribe(), next_control).boxed())
+    }
+
+    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
+        dead::backlog(self, tenant.clone()).await
+    }
+
+    async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        dead::dead_letters(self, tenant.clone(), most).await
+    }
+}
+
+async fn next_control(mut messages: broadcast::Receiver<Control>) -> Option<(Control, broadcast::Receiver<Control>)> {
+    loop {
+        match messages.recv().await {
+            Ok(message) => return Some((message, messages)),
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "control messages were missed"),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}

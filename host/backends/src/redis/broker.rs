@@ -1,1 +1,93 @@
-//! Filled by the broker.
+//! The broker on Redis: scripts over sorted sets, whose keys `broker/shard.lua` lists. Knows nothing of results.
+
+mod calls;
+mod control;
+mod inspect;
+mod line;
+mod partition;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::ids::Tenant;
+
+use super::RedisConnection;
+use crate::broker::{BrokerSettings, receive};
+use crate::error::OpenError;
+use calls::Calls;
+use line::{RedisLine, Sleepers};
+use partition::Partitions;
+
+/// A node's broker on Redis. A clone is the same one.
+#[derive(Clone)]
+pub struct RedisBroker(Arc<Inner>);
+
+struct Inner {
+    connection: RedisConnection,
+    settings: BrokerSettings,
+    partitions: Partitions,
+    calls: Calls,
+    sleepers: Sleepers,
+}
+
+impl RedisBroker {
+    /// A broker over this connection.
+    ///
+    /// # Errors
+    /// Where a setting is not allowed.
+    pub fn new(connection: RedisConnection, settings: BrokerSettings) -> Result<Self, OpenError> {
+        settings.check()?;
+        let partitions = Partitions::new(&settings.queues, settings.shards);
+        let calls = Calls::new(connection.clone(), settings.clone());
+        Ok(Self(Arc::new(Inner { connection, settings, partitions, calls, sleepers: Sleepers::default() })))
+    }
+}
+
+#[async_trait]
+impl Broker for RedisBroker {
+    async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError> {
+        for (partition, group) in self.0.partitions.group(submissions, |one| (&one.queue, &one.tenant)) {
+            self.0.calls.submit(&partition, &group).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let mut line = RedisLine::new(&self.0);
+        receive(&mut line, wanted, wait, self.0.settings.longest_message).await
+    }
+
+    async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+        let mut lost = Vec::new();
+        for (partition, group) in self.0.partitions.group(leases, |lease| (&lease.queue, &lease.tenant)) {
+            lost.extend(self.0.calls.extend(&partition, &group).await?);
+        }
+        Ok(lost)
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
+        for (partition, group) in self.0.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
+            self.0.calls.settle(&partition, &group).await?;
+        }
+        Ok(())
+    }
+
+    async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
+        control::broadcast(&self.0.connection, message).await
+    }
+
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
+        control::listen(self.0.connection.clone()).await
+    }
+
+    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
+        inspect::backlog(&self.0, tenant).await
+    }
+
+    async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        inspect::dead_letters(&self.0, tenant, most).await
+    }
+}

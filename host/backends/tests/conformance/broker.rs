@@ -1,1 +1,14 @@
-//! Filled by the broker.
+//! The suite of the port to brokers.
+
+mod control;
+mod dead_letters;
+mod fairness;
+mod leaks;
+mod leases;
+mod many_nodes;
+mod model;
+mod order;
+mod outage;
+mod verdicts;
+mod waking;
+mod world;

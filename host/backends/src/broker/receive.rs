@@ -1,0 +1,120 @@
+//! Receiving: claims until there is something, and waits in between. What cannot be read goes to the dead letters here, for every
+//! backend alike. Knows no backend.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mogbox_core::broker::{BrokerError, Delivery, Lease, Settlement, Verdict};
+use mogbox_core::request::Request;
+use mogbox_core::wire::envelope::decode_request;
+use rand::RngExt as _;
+use tokio::time::Instant;
+
+/// A wake-up that is lost, because the node it woke died, delays work by no more than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Nodes that wait for the same moment look for work spread over this time.
+const SPREAD: Duration = Duration::from_millis(5);
+
+/// Waits are cut to this, so that the end of one can be reckoned.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// A message that was handed out.
+pub(crate) struct Message {
+    pub(crate) lease: Lease,
+    pub(crate) expiries: u32,
+    pub(crate) queued: Duration,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The answer to a claim.
+#[derive(Default)]
+pub(crate) struct Claimed {
+    pub(crate) messages: Vec<Message>,
+    /// When the next lease expires or the next request is due, from now.
+    pub(crate) next: Option<Duration>,
+}
+
+impl Claimed {
+    /// Adds what was claimed elsewhere.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.messages.extend(other.messages);
+        self.next = self.next.into_iter().chain(other.next).min();
+    }
+}
+
+/// One receiver's place in the line at a backend, for the time of one call.
+pub(crate) trait Line: Send {
+    /// Hands out up to `wanted` messages.
+    fn claim(&mut self, wanted: usize) -> impl Future<Output = Result<Claimed, BrokerError>> + Send;
+
+    /// Returns after the time, or earlier where there may be work. Work that came since the last claim counts.
+    fn wait(&mut self, most: Duration) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// Settles what is no request.
+    fn settle(&mut self, settlements: &[Settlement]) -> impl Future<Output = Result<(), BrokerError>> + Send;
+}
+
+/// Hands out up to `wanted` requests, waiting up to `wait` for the first.
+pub(crate) async fn receive(
+    line: &mut impl Line,
+    wanted: usize,
+    wait: Duration,
+    longest_message: usize,
+) -> Result<Vec<Delivery>, BrokerError> {
+    let end = Instant::now() + wait.min(LONGEST_WAIT);
+    loop {
+        let claimed = line.claim(wanted).await?;
+        let any = !claimed.messages.is_empty();
+        let deliveries = admit(line, claimed.messages, longest_message).await;
+        let left = end.saturating_duration_since(Instant::now());
+        if !deliveries.is_empty() || left.is_zero() || wanted == 0 {
+            return Ok(deliveries);
+        }
+        if !any {
+            pause(line, left, claimed.next).await?;
+        }
+    }
+}
+
+async fn pause(line: &mut impl Line, left: Duration, next: Option<Duration>) -> Result<(), BrokerError> {
+    let fallback = between(LONGEST_PAUSE / 2, LONGEST_PAUSE);
+    let due = next.map_or(fallback, |next| next + between(Duration::from_millis(1), SPREAD));
+    line.wait(due.min(fallback).min(left)).await
+}
+
+fn between(least: Duration, most: Duration) -> Duration {
+    rand::rng().random_range(least..=most)
+}
+
+async fn admit(line: &mut impl Line, messages: Vec<Message>, longest: usize) -> Vec<Delivery> {
+    let mut deliveries = Vec::with_capacity(messages.len());
+    let mut rejected = Vec::new();
+    for Message { lease, expiries, queued, body } in messages {
+        match decode(&lease, &body, longest) {
+            Ok(request) => deliveries.push(Delivery { request, lease, expiries, queued }),
+            Err(reason) => rejected.push(reject(lease, reason)),
+        }
+    }
+    if !rejected.is_empty()
+        && let Err(error) = line.settle(&rejected).await
+    {
+        tracing::warn!(%error, messages = rejected.len(), "cannot put malformed messages to the dead letters; they come again");
+    }
+    deliveries
+}
+
+fn decode(lease: &Lease, body: &[u8], longest: usize) -> Result<Arc<Request>, String> {
+    let request = decode_request(body, longest).map_err(|error| error.to_string())?;
+    if request.id == lease.id {
+        Ok(Arc::new(request))
+    } else {
+        Err(format!("the message is queued as {} but its request is {}", lease.id, request.id))
+    }
+}
+
+fn reject(lease: Lease, reason: String) -> Settlement {
+    tracing::warn!(tenant = %lease.tenant, queue = %lease.queue, id = %lease.id, reason, "a message is no request");
+    Settlement { lease, verdict: Verdict::Reject(reason), cost: Duration::ZERO }
+}

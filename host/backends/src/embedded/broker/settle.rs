@@ -1,0 +1,93 @@
+//! Settles deliveries and renews leases. Twin of `settle.lua` and `extend.lua`.
+
+use std::collections::BTreeMap;
+
+use mogbox_core::broker::{BrokerError, Lease, Settlement, Verdict};
+use mogbox_core::ids::QueueName;
+
+use super::shard::{LEASED, Shard};
+use super::{EmbeddedBroker, dead};
+use crate::broker::{BATCH, ESTIMATED_COST, LEAST_COST, Share, micros};
+use crate::error::BackendError;
+
+pub(super) async fn settle(broker: &EmbeddedBroker, settlements: &[Settlement]) -> Result<(), BrokerError> {
+    for (queue, group) in by_queue(settlements, |one| &one.lease.queue) {
+        for chunk in group.chunks(BATCH) {
+            let chunk: Vec<_> = chunk.iter().map(|one| (one.clone(), broker.settings.share_of(&one.lease.tenant))).collect();
+            let (queue, topics) = (queue.clone(), broker.database.broker_topics().clone());
+            let work = move |connection: &_| settle_many(&Shard::new(connection, &queue, &topics), &chunk);
+            broker.database.call(work).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the leases that are lost.
+pub(super) async fn extend(broker: &EmbeddedBroker, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+    let (length, mut lost) = (whole(micros(broker.settings.lease)), Vec::new());
+    for (queue, group) in by_queue(leases, |lease| &lease.queue) {
+        for chunk in group.chunks(BATCH) {
+            let (chunk, queue, topics) = (chunk.to_vec(), queue.clone(), broker.database.broker_topics().clone());
+            let work = move |connection: &_| extend_many(&Shard::new(connection, &queue, &topics), chunk, length);
+            lost.extend(broker.database.call(work).await?);
+        }
+    }
+    Ok(lost)
+}
+
+fn by_queue<T: Clone>(things: &[T], queue: fn(&T) -> &QueueName) -> BTreeMap<QueueName, Vec<T>> {
+    let mut groups: BTreeMap<QueueName, Vec<T>> = BTreeMap::new();
+    for thing in things {
+        groups.entry(queue(thing).clone()).or_default().push(thing.clone());
+    }
+    groups
+}
+
+fn whole(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+fn settle_many(shard: &Shard<'_>, settlements: &[(Settlement, Share)]) -> Result<(), BackendError> {
+    for (settlement, share) in settlements {
+        settle_one(shard, settlement, *share)?;
+    }
+    shard.rest()?;
+    shard.signal_if_runnable()
+}
+
+fn settle_one(shard: &Shard<'_>, Settlement { lease, verdict, cost }: &Settlement, share: Share) -> Result<(), BackendError> {
+    let (tenant, id) = (lease.tenant.as_str(), lease.id.to_string());
+    if !shard.holds(lease, &id)? {
+        return Ok(());
+    }
+    shard.enter(tenant, share)?;
+    shard.charge(tenant, micros(*cost).max(LEAST_COST) as f64 - ESTIMATED_COST as f64)?;
+    match verdict {
+        Verdict::Done => forget(shard, tenant, &id)?,
+        Verdict::RetryAfter(wait) if wait.is_zero() => shard.enqueue(tenant, &id, shard.now)?,
+        Verdict::RetryAfter(wait) => shard.hold_back(tenant, &id, whole(micros(*wait)))?,
+        Verdict::GiveBack => shard.make_ready(tenant, &id, shard.now)?,
+        Verdict::Reject(reason) => {
+            dead::bury(shard, tenant, &id, reason)?;
+            forget(shard, tenant, &id)?;
+        }
+    }
+    shard.place(tenant)
+}
+
+fn forget(shard: &Shard<'_>, tenant: &str, id: &str) -> Result<(), BackendError> {
+    shard.execute("DELETE FROM broker_requests WHERE queue = ?1 AND tenant = ?2 AND id = ?3", (shard.queue, tenant, id)).map(drop)
+}
+
+fn extend_many(shard: &Shard<'_>, leases: Vec<Lease>, length: i64) -> Result<Vec<Lease>, BackendError> {
+    let mut lost = Vec::new();
+    for lease in leases {
+        let id = lease.id.to_string();
+        if shard.holds(&lease, &id)? {
+            shard.change(lease.tenant.as_str(), &id, LEASED, shard.now.saturating_add(length))?;
+        } else {
+            lost.push(lease);
+        }
+    }
+    Ok(lost)
+}

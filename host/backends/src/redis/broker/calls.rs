@@ -1,0 +1,128 @@
+//! The script calls: arguments in, answers out. Their meaning is in the scripts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict};
+use mogbox_core::ids::Tenant;
+use mogbox_core::request::MAX_PRIORITY;
+use mogbox_core::wire::envelope::encode_request;
+use redis::{Script, ScriptInvocation};
+
+use super::partition::Partition;
+use crate::broker::{self, BATCH, BrokerSettings, Claimed, Message, micros};
+use crate::redis::RedisConnection;
+
+/// Tenant, id, fence, expiries, microseconds it lay ready, body.
+type Claim = (String, String, u32, u32, u64, Vec<u8>);
+
+pub(super) struct Calls {
+    connection: RedisConnection,
+    settings: BrokerSettings,
+    submit: Script,
+    claim: Script,
+    extend: Script,
+    settle: Script,
+}
+
+impl Calls {
+    pub(super) fn new(connection: RedisConnection, settings: BrokerSettings) -> Self {
+        Self {
+            connection,
+            settings,
+            submit: script(include_str!("submit.lua")),
+            claim: script(include_str!("claim.lua")),
+            extend: script(include_str!("extend.lua")),
+            settle: script(include_str!("settle.lua")),
+        }
+    }
+
+    /// Queues requests, all of each tenant's or none.
+    pub(super) async fn submit(&self, partition: &Partition, submissions: &[&Submission]) -> Result<(), BrokerError> {
+        let mut by_tenant: BTreeMap<&Tenant, Vec<&Submission>> = BTreeMap::new();
+        for submission in submissions {
+            by_tenant.entry(&submission.tenant).or_default().push(submission);
+        }
+        for (tenant, group) in by_tenant {
+            let mut call = self.submit.key(partition.base());
+            self.name(&mut call, tenant);
+            for Submission { request, delay, .. } in group {
+                let (id, priority) = (request.id.to_string(), request.priority.min(MAX_PRIORITY));
+                call.arg(id).arg(priority).arg(micros(*delay)).arg(encode_request(request));
+            }
+            self.connection.run::<()>(&call).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands out requests of a partition.
+    pub(super) async fn claim(&self, partition: &Partition, wanted: usize) -> Result<Claimed, BrokerError> {
+        let mut call = self.claim.key(partition.base());
+        call.arg(wanted.min(BATCH)).arg(micros(self.settings.lease));
+        call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES).arg(broker::ESTIMATED_COST);
+        let (next, claims): (i64, Vec<Claim>) = self.connection.run(&call).await?;
+        let messages = claims.into_iter().filter_map(|claim| message(partition, claim)).collect();
+        Ok(Claimed { messages, next: u64::try_from(next).ok().map(Duration::from_micros) })
+    }
+
+    /// Renews leases; returns those that are lost.
+    pub(super) async fn extend(&self, partition: &Partition, leases: &[&Lease]) -> Result<Vec<Lease>, BrokerError> {
+        let mut lost = Vec::new();
+        for chunk in leases.chunks(BATCH) {
+            let mut call = self.extend.key(partition.base());
+            call.arg(micros(self.settings.lease));
+            for lease in chunk {
+                call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence);
+            }
+            let numbers: Vec<usize> = self.connection.run(&call).await?;
+            lost.extend(numbers.into_iter().filter_map(|number| chunk.get(number).map(|lease| (*lease).clone())));
+        }
+        Ok(lost)
+    }
+
+    /// Settles deliveries.
+    pub(super) async fn settle(&self, partition: &Partition, settlements: &[&Settlement]) -> Result<(), BrokerError> {
+        for chunk in settlements.chunks(BATCH) {
+            let mut call = self.settle.key(partition.base());
+            call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs()).arg(broker::LONGEST_DEAD_BODY);
+            call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
+            for Settlement { lease, verdict, cost } in chunk {
+                self.name(&mut call, &lease.tenant);
+                call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
+                decide(&mut call, verdict);
+            }
+            self.connection.run::<()>(&call).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds a tenant and what it may use.
+    fn name(&self, call: &mut ScriptInvocation<'_>, tenant: &Tenant) {
+        let share = self.settings.share_of(tenant);
+        call.arg(tenant.as_str()).arg(share.in_flight).arg(share.weight);
+    }
+}
+
+fn script(steps: &str) -> Script {
+    Script::new(&[include_str!("shard.lua"), steps].concat())
+}
+
+fn decide(call: &mut ScriptInvocation<'_>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Done => call.arg("done").arg(""),
+        Verdict::RetryAfter(wait) => call.arg("retry").arg(micros(*wait)),
+        Verdict::GiveBack => call.arg("give-back").arg(""),
+        Verdict::Reject(reason) => call.arg("reject").arg(broker::clip_reason(reason)),
+    };
+}
+
+/// None where a name in the lease is none of ours: whoever wrote it by hand gets it logged each time its lease ends.
+fn message(partition: &Partition, claim: Claim) -> Option<Message> {
+    let (tenant, id, fence, expiries, queued, body) = claim;
+    let (Ok(tenant), Ok(id)) = (tenant.parse(), id.parse()) else {
+        tracing::error!(tenant, id, partition = partition.base(), "a request with a malformed name is passed over");
+        return None;
+    };
+    let lease = Lease { tenant, queue: partition.queue.clone(), id, fence };
+    Some(Message { lease, expiries, queued: Duration::from_micros(queued), body })
+}

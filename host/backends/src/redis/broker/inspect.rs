@@ -1,0 +1,49 @@
+//! What lies where, over the queues that the node consumes. Changes nothing.
+
+use mogbox_core::broker::{Backlog, BrokerError, DeadLetter};
+use mogbox_core::ids::{QueueName, Tenant};
+use serde::Deserialize;
+
+use super::Inner;
+use crate::broker::{MOST_DEAD_READ, dead_letter, newest_first};
+
+/// A dead letter as `settle.lua` writes it; `at` in microseconds since 1970, as text, which keeps it exact.
+#[derive(Deserialize)]
+struct Stored {
+    body: String,
+    reason: String,
+    at: String,
+}
+
+pub(super) async fn backlog(broker: &Inner, tenant: &Tenant) -> Result<Backlog, BrokerError> {
+    let mut counts = redis::pipe();
+    for partition in broker.partitions.of_tenant(tenant) {
+        for kind in ["ready", "delayed", "leases"] {
+            counts.zcard(partition.tenant_key(kind, tenant));
+        }
+        counts.llen(partition.tenant_key("dead", tenant));
+    }
+    let counts: Vec<u64> = broker.connection.pipeline(&counts).await?;
+    let sum = |kind: usize| counts.iter().skip(kind).step_by(4).sum();
+    Ok(Backlog { ready: sum(0), delayed: sum(1), leased: sum(2), dead: sum(3) })
+}
+
+pub(super) async fn dead_letters(broker: &Inner, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+    let most = most.min(MOST_DEAD_READ);
+    let mut letters = Vec::new();
+    for partition in broker.partitions.of_tenant(tenant).iter().filter(|_| most > 0) {
+        let range = redis::Cmd::lrange(partition.tenant_key("dead", tenant), 0, isize::try_from(most).unwrap_or(isize::MAX) - 1);
+        let stored: Vec<Vec<u8>> = broker.connection.query(&range).await?;
+        for one in stored {
+            letters.push(read(&partition.queue, &one)?);
+        }
+    }
+    Ok(newest_first(letters, most))
+}
+
+/// The body inside may hold any bytes, cut anywhere.
+fn read(queue: &QueueName, stored: &[u8]) -> Result<DeadLetter, BrokerError> {
+    let malformed = |error: &dyn std::fmt::Display| BrokerError::Malformed(format!("a dead letter of queue {queue}: {error}"));
+    let Stored { body, reason, at } = serde_json::from_str(&String::from_utf8_lossy(stored)).map_err(|error| malformed(&error))?;
+    dead_letter(queue.clone(), body.as_bytes(), reason, at.parse().map_err(|error| malformed(&error))?)
+}

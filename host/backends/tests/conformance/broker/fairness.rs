@@ -1,0 +1,101 @@
+//! Each tenant gets its share of the nodes' time, by the cost charged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mogbox_backends::broker::Share;
+use mogbox_core::broker::Broker;
+use mogbox_core::ids::Tenant;
+
+use super::world::{World, take};
+use crate::harness::{fresh_tenant, on_both};
+
+on_both! { World;
+    a_tenant_with_ten_requests_gets_its_turn_beside_one_with_a_thousand
+    shares_follow_the_weights
+    shares_follow_the_cost_charged
+    a_tenant_that_was_idle_gains_no_credit
+    a_tenant_that_comes_and_goes_does_not_shed_its_cost
+}
+
+const COST: Duration = Duration::from_millis(5);
+
+/// Hands out and settles this many, seven at a time; how many each tenant got.
+async fn serve(node: &dyn Broker, number: usize, cost: impl Fn(&Tenant) -> Duration) -> BTreeMap<Tenant, usize> {
+    let mut served = BTreeMap::new();
+    let mut left = number;
+    while left > 0 {
+        let taken = take(node, left.min(7)).await;
+        assert!(!taken.is_empty(), "the queue ran dry");
+        left -= taken.len();
+        let mut settlements = Vec::new();
+        for delivery in taken {
+            *served.entry(delivery.lease.tenant.clone()).or_default() += 1;
+            let cost = cost(&delivery.lease.tenant);
+            settlements.push(delivery.done(cost));
+        }
+        node.settle(&settlements).await.unwrap();
+    }
+    served
+}
+
+fn close(got: usize, expected: usize) -> bool {
+    got.abs_diff(expected) <= 2 + expected / 10
+}
+
+async fn a_tenant_with_ten_requests_gets_its_turn_beside_one_with_a_thousand(world: World) {
+    let node = world.node().await;
+    let (large, small) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&large, 1_000)).await.unwrap();
+    serve(&*node, 50, |_| COST).await;
+    node.submit(&world.requests_of(&small, 10)).await.unwrap();
+    let served = serve(&*node, 28, |_| COST).await;
+    assert_eq!(served.get(&small), Some(&10), "{served:?}");
+}
+
+async fn shares_follow_the_weights(world: World) {
+    let tenants = [fresh_tenant(), fresh_tenant(), fresh_tenant()];
+    let weights = tenants.iter().cloned().zip([1, 2, 4].map(|weight| Share { weight, ..Share::default() }));
+    let node = world.node_with(|settings| settings.tenants.extend(weights)).await;
+    for tenant in &tenants {
+        node.submit(&world.requests_of(tenant, 200)).await.unwrap();
+    }
+    let served = serve(&*node, 280, |_| COST).await;
+    let shares = tenants.each_ref().map(|tenant| served[tenant]);
+    assert!(close(shares[0], 40) && close(shares[1], 80) && close(shares[2], 160), "{shares:?}");
+}
+
+async fn shares_follow_the_cost_charged(world: World) {
+    let node = world.node().await;
+    let (dear, cheap) = (fresh_tenant(), fresh_tenant());
+    for tenant in [&dear, &cheap] {
+        node.submit(&world.requests_of(tenant, 300)).await.unwrap();
+    }
+    let served = serve(&*node, 280, |tenant| if *tenant == dear { 3 * COST } else { COST }).await;
+    assert!(close(served[&dear], 70) && close(served[&cheap], 210), "{served:?}");
+}
+
+async fn a_tenant_that_was_idle_gains_no_credit(world: World) {
+    let node = world.node().await;
+    let (busy, idle) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&busy, 200)).await.unwrap();
+    node.submit(&world.requests_of(&idle, 1)).await.unwrap();
+    serve(&*node, 101, |_| COST).await;
+    node.submit(&world.requests_of(&idle, 100)).await.unwrap();
+    let served = serve(&*node, 56, |_| COST).await;
+    assert!(close(served[&busy], 28) && close(served[&idle], 28), "{served:?}");
+}
+
+async fn a_tenant_that_comes_and_goes_does_not_shed_its_cost(world: World) {
+    let node = world.node().await;
+    let (steady, fleeting) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&steady, 400)).await.unwrap();
+    let mut served = 0;
+    for _ in 0..40 {
+        // One request at a time, each ten times as dear as the other tenant's.
+        node.submit(&world.requests_of(&fleeting, 1)).await.unwrap();
+        let round = serve(&*node, 5, |tenant| if *tenant == fleeting { 10 * COST } else { COST }).await;
+        served += round.get(&fleeting).copied().unwrap_or(0);
+    }
+    assert!(close(served, 18), "{served} of 200");
+}
