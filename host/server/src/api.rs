@@ -1,0 +1,113 @@
+//! The HTTP API `/v1`: turns calls into calls of the ports and answers with JSON or a problem. Knows no backend, no sandbox, no
+//! command line.
+
+mod extract;
+mod guard;
+mod health;
+mod listen;
+mod metadata;
+mod modules;
+mod problem;
+mod requests;
+mod suggest;
+#[cfg(test)]
+mod tests;
+pub(crate) mod types;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use mogbox_core::catalog::Catalog;
+use mogbox_core::submit::Submitter;
+use mogbox_core::{Bound, Broker, Executor, Limits, ResultStore};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub(crate) use guard::is_loopback;
+pub(crate) use listen::serve;
+pub(crate) use problem::{Code, Problem};
+
+/// Uploads that are received and compiled at once.
+pub(crate) const MAX_UPLOADS: usize = 4;
+
+/// Longest time of an ordinary call.
+const CALL_TIME: Duration = Duration::from_secs(150);
+
+/// What the handlers reach. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// Results, values, metadata.
+    pub(crate) results: Arc<dyn ResultStore>,
+    /// Control messages and the state of the broker.
+    pub(crate) broker: Arc<dyn Broker>,
+    /// Which module serves what.
+    pub(crate) catalog: Arc<Catalog>,
+    /// Checks uploads.
+    pub(crate) executor: Arc<dyn Executor>,
+    /// Takes requests in.
+    pub(crate) submitter: Arc<Submitter>,
+    /// The bounds.
+    pub(crate) limits: Arc<Limits>,
+    /// Permits of uploads.
+    pub(crate) uploads: Arc<Semaphore>,
+    /// Cancelled when the node takes no more requests.
+    pub(crate) draining: CancellationToken,
+    /// Cancelled when the API ends: what waits answers at once.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Every route.
+pub(crate) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/modules", get(modules::list))
+        .route("/v1/modules/{name}", put(modules::upload).get(modules::show))
+        .route("/v1/modules/{name}/roll-back", post(modules::roll_back))
+        .route("/v1/requests", post(requests::submit))
+        .route("/v1/requests/{id}", get(requests::read))
+        .route("/v1/requests/{id}/wait", get(requests::wait))
+        .route("/v1/requests/{id}/revoke", post(requests::revoke))
+        .route("/v1/requests/{id}/metadata", get(metadata::list).patch(metadata::patch))
+        .route("/v1/requests/{id}/metadata/{key}", get(metadata::get).put(metadata::put))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(in_time))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(guard::only_this_machine))
+        .with_state(api)
+}
+
+async fn no_such_route(uri: Uri) -> Problem {
+    let shown: String = uri.path().chars().take(80).collect();
+    Problem::new(Code::NoSuchRoute, format!("there is nothing at {shown:?}: the API is under /v1/requests and /v1/modules"))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let shown: String = uri.path().chars().take(80).collect();
+    Problem::new(Code::MethodNotAllowed, format!("{method} is not allowed at {shown:?}"))
+}
+
+/// A store that never answers holds no connection for ever.
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = |_| Problem::new(Code::Unavailable, format!("no answer within {} s", CALL_TIME.as_secs())).into_response();
+    tokio::time::timeout(CALL_TIME, next.run(request)).await.unwrap_or_else(late)
+}
+
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text = cause.downcast_ref::<&str>().copied().or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+    Problem::internal(&format!("panic: {}", text.unwrap_or("of unknown cause"))).into_response()
+}
+
+/// Over a bound of the node.
+fn limited(limits: &Limits, bound: Bound) -> Problem {
+    Problem::new(Code::OverBound, limits.explain(bound))
+}

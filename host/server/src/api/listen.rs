@@ -1,0 +1,74 @@
+//! Connections: a bounded number of them, each with a bounded time to send its headers, ended in good order at shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Connections at once; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 1_024;
+
+/// Longest time for the headers of a request, and longest idle time between two.
+const HEADER_TIME: Duration = Duration::from_secs(15);
+
+/// Bytes of headers, and of what is read ahead of a body.
+const BUFFER: usize = 64 << 10;
+
+/// Longest time that open connections have to end after a shutdown.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Serves until `stopping` is cancelled and the last answers are out.
+pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    let connections = GracefulShutdown::new();
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            () = stopping.cancelled() => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http().serve_connection(TokioIo::new(stream), service);
+        let watched = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(LAST_ANSWERS, connections.shutdown()).await.is_err() {
+        tracing::warn!("some connections were cut off at shutdown");
+    }
+}
+
+fn http() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(BUFFER);
+    builder
+}
+
+/// The next connection. Where the system has no room for one, it may have some soon.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small: waiting to fill a packet only delays them. Where it fails they are merely slower.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

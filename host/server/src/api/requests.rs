@@ -1,0 +1,193 @@
+//! `/v1/requests`: submit, read, wait, revoke.
+
+use std::time::Duration;
+
+use axum::Json as JsonBody;
+use axum::body::Body;
+use axum::extract::State as FromState;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mogbox_core::revoke::revoke as revoke_tree;
+use mogbox_core::store::WaitMode;
+use mogbox_core::{Bound, Request, RequestId, RequestResult, State, Tenant};
+use serde::Deserialize;
+
+use super::extract::{Caller, FRAME, Parameters, Target, read_json};
+use super::problem::{Code, Problem};
+use super::suggest::unknown_task;
+use super::types::{NewRequest, RequestView, Revoked, Submitted};
+use super::{Api, limited};
+
+/// Longest wait of one call.
+const LONGEST_WAIT: f64 = 60.0;
+
+/// Longest delay of a request: results are kept for three weeks, and this leaves time to run and to be read.
+const LONGEST_DELAY: Duration = Duration::from_hours(14 * 24);
+
+/// Takes a request in.
+pub(super) async fn submit(FromState(api): FromState<Api>, Caller(tenant): Caller, body: Body) -> Result<Response, Problem> {
+    let limit = api.limits.length(Bound::Arguments).saturating_add(api.limits.length(Bound::Metadata)).saturating_add(FRAME);
+    let new: NewRequest = read_json(body, limit, || limited(&api.limits, Bound::Arguments)).await?;
+    if !new.allow_unknown && api.catalog.serving(&tenant, &new.name).await?.is_none() {
+        return Err(unknown_task(&tenant, &new.name, &api.catalog.modules(&tenant).await?.index));
+    }
+    let delay = Duration::from_millis(new.delay_ms);
+    if delay > LONGEST_DELAY {
+        return Err(Problem::new(Code::InvalidRequest, format!("a delay of {} ms is over the longest, 14 days", new.delay_ms)));
+    }
+    let name = new.name.clone();
+    let id = api.submitter.submit(&tenant, request(new), delay).await?;
+    let answer = (StatusCode::ACCEPTED, JsonBody(Submitted { id, name }));
+    let location = HeaderValue::try_from(format!("/v1/requests/{id}?tenant={tenant}")).map_err(|error| Problem::internal(&error))?;
+    Ok(([(header::LOCATION, location)], answer).into_response())
+}
+
+fn request(new: NewRequest) -> Request {
+    let mut request = Request::new(new.name);
+    request.id = new.id.unwrap_or(request.id);
+    request.args = new.args;
+    request.kwargs = new.kwargs;
+    request.metadata = new.metadata;
+    request.priority = new.priority.unwrap_or(request.priority);
+    request.deadline = new.deadline;
+    request.queue_name = new.queue.map(String::from);
+    request
+}
+
+/// Which parts to read beside the result: `?fields=value,metadata`; all where absent.
+#[derive(Deserialize)]
+pub(super) struct Fields {
+    fields: Option<String>,
+}
+
+/// The parts of a view.
+const PARTS: [&str; 4] = ["value", "metadata", "children", "report"];
+
+impl Fields {
+    fn parse(&self) -> Result<Vec<&str>, Problem> {
+        let Some(fields) = &self.fields else { return Ok(PARTS.to_vec()) };
+        let named: Vec<&str> = fields.split(',').filter(|field| !field.is_empty()).collect();
+        match named.iter().find(|field| !PARTS.contains(field)) {
+            None => Ok(named),
+            Some(field) => {
+                let shown: String = field.chars().take(80).collect();
+                Err(Problem::new(Code::MalformedQuery, format!("unknown field {shown:?}: expected some of {}", PARTS.join(","))))
+            }
+        }
+    }
+}
+
+/// Reads a request.
+pub(super) async fn read(
+    FromState(api): FromState<Api>,
+    Caller(tenant): Caller,
+    Target(id): Target,
+    Parameters(fields): Parameters<Fields>,
+) -> Result<JsonBody<RequestView>, Problem> {
+    let parts = fields.parse()?;
+    let result = find(&api, &tenant, id).await?;
+    view(&api, &tenant, result, &parts).await.map(JsonBody)
+}
+
+/// How long to wait: `?seconds=N`, 0 to 60, fractions allowed; 30 where absent.
+#[derive(Deserialize)]
+pub(super) struct WaitTime {
+    seconds: Option<f64>,
+}
+
+impl WaitTime {
+    fn parse(&self) -> Result<Duration, Problem> {
+        let seconds = self.seconds.unwrap_or(30.0);
+        if (0.0..=LONGEST_WAIT).contains(&seconds) {
+            return Ok(Duration::from_secs_f64(seconds));
+        }
+        Err(Problem::new(Code::MalformedQuery, format!("cannot wait {seconds} seconds: expected 0 to {LONGEST_WAIT}")))
+    }
+}
+
+/// Waits until a request is final, or so long, and reads it.
+pub(super) async fn wait(
+    FromState(api): FromState<Api>,
+    Caller(tenant): Caller,
+    Target(id): Target,
+    Parameters(time): Parameters<WaitTime>,
+    Parameters(fields): Parameters<Fields>,
+) -> Result<JsonBody<RequestView>, Problem> {
+    let (time, parts) = (time.parse()?, fields.parse()?);
+    find(&api, &tenant, id).await?;
+    let ids = [id];
+    tokio::select! {
+        waited = api.results.wait(&tenant, &ids, WaitMode::All) => drop(waited?),
+        () = tokio::time::sleep(time) => {}
+        () = api.stopping.cancelled() => {}
+    }
+    let result = find(&api, &tenant, id).await?;
+    view(&api, &tenant, result, &parts).await.map(JsonBody)
+}
+
+/// Revokes a request with everything below it.
+pub(super) async fn revoke(
+    FromState(api): FromState<Api>,
+    Caller(tenant): Caller,
+    Target(id): Target,
+) -> Result<JsonBody<Revoked>, Problem> {
+    find(&api, &tenant, id).await?;
+    let done = revoke_tree(api.results.as_ref(), api.broker.as_ref(), &tenant, id, &api.limits).await?;
+    let state = done.before.filter(|before| before.is_final()).unwrap_or(State::Revoked);
+    Ok(JsonBody(Revoked { id, state, revoked: done.revoked, complete: done.complete }))
+}
+
+/// The result, or the problem that says there is none: the same for a request of another tenant.
+async fn find(api: &Api, tenant: &Tenant, id: RequestId) -> Result<RequestResult, Problem> {
+    let found = api.results.read(tenant, &[id]).await?.pop().flatten();
+    found.ok_or_else(|| not_found(tenant, id))
+}
+
+/// No such request.
+pub(super) fn not_found(tenant: &Tenant, id: RequestId) -> Problem {
+    Problem::new(
+        Code::RequestNotFound,
+        format!("tenant {tenant} has no request {id}: check the tenant; what is done is kept for three weeks"),
+    )
+}
+
+async fn view(api: &Api, tenant: &Tenant, result: RequestResult, parts: &[&str]) -> Result<RequestView, Problem> {
+    let (id, results) = (result.id, &api.results);
+    let is_final = result.state.is_final();
+    let mut view = RequestView::of(result);
+    if parts.contains(&"value") && is_final {
+        view = view.with_value(results.value(tenant, id).await?);
+    }
+    if parts.contains(&"metadata") {
+        view.metadata = results.metadata(tenant, id).await?;
+    }
+    if parts.contains(&"children") {
+        view.children = Some(results.children(tenant, id).await?);
+    }
+    if parts.contains(&"report") {
+        view.report = results.report(tenant, id).await?;
+    }
+    Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_parts_can_be_asked_for() {
+        let fields = |text: &str| Fields { fields: Some(text.to_owned()) }.parse().map(|parts| parts.join("+")).map_err(|p| p.detail);
+        assert_eq!(fields("value,metadata").unwrap(), "value+metadata");
+        assert_eq!(fields("").unwrap(), "");
+        assert_eq!(fields("value,vlaue").unwrap_err(), "unknown field \"vlaue\": expected some of value,metadata,children,report");
+    }
+
+    #[test]
+    fn a_wait_is_bounded_and_no_number_at_all_is_refused() {
+        let wait = |seconds| WaitTime { seconds: Some(seconds) }.parse();
+        assert_eq!(wait(0.25).unwrap(), Duration::from_millis(250));
+        for bad in [-1.0, 60.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(wait(bad).unwrap_err().code, Code::MalformedQuery, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Calls of the API, one at a time, with errors that name the way out. Knows the API's paths and bodies, not what is shown.
+
+use std::io::{ErrorKind, Read};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use mogbox_core::{RequestId, Tenant};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::{Request, Response};
+use ureq::{Agent, AsSendBody, Body, SendBody};
+
+use crate::api::Problem;
+
+/// Bytes of an answer: the largest value, with all metadata and the longest log.
+const MAX_ANSWER: u64 = 256 << 20;
+
+/// Time to connect.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// Time of a call; longer than the node lets any of its own take.
+const CALL_TIME: Duration = Duration::from_secs(180);
+
+/// A node to talk to, as a tenant.
+pub(super) struct Client {
+    agent: Agent,
+    server: String,
+    tenant: Tenant,
+}
+
+impl Client {
+    /// A client of the node at this address. Nothing is sent yet.
+    pub(super) fn new(server: &str, tenant: Tenant) -> anyhow::Result<Self> {
+        let server = server.trim_end_matches('/').to_owned();
+        let host = server.strip_prefix("http://").filter(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
+        if host.is_none() {
+            bail!("invalid address of a node {server:?}: expected one such as http://127.0.0.1:7777");
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_TIME))
+            .timeout_global(Some(CALL_TIME))
+            .max_redirects(0)
+            .proxy(None)
+            .build();
+        Ok(Self { agent: config.into(), server, tenant })
+    }
+
+    /// Reads something.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
+        parse(&self.call("GET", path, query, ())?)
+    }
+
+    /// Sends JSON and reads the answer.
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        parse(&self.call("POST", path, &[], serde_json::to_string(body)?.as_str())?)
+    }
+
+    /// Sends JSON to something that answers nothing.
+    pub(super) fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+        self.call("PATCH", path, &[], serde_json::to_string(body)?.as_str()).map(drop)
+    }
+
+    /// Sends bytes as they are read, and reads the answer.
+    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, reader: &mut dyn Read) -> anyhow::Result<T> {
+        let request = self.request("PUT", path, &[])?.header("content-length", size).header("expect", "100-continue");
+        let answer = self.agent.run(request.body(SendBody::from_reader(reader))?);
+        parse(&self.read(answer)?)
+    }
+
+    fn call(&self, method: &str, path: &str, query: &[(&str, &str)], body: impl AsSendBody) -> anyhow::Result<Vec<u8>> {
+        let request = self.request(method, path, query)?.header("content-type", "application/json");
+        self.read(self.agent.run(request.body(body)?))
+    }
+
+    fn request(&self, method: &str, path: &str, query: &[(&str, &str)]) -> anyhow::Result<ureq::http::request::Builder> {
+        let more: String = query.iter().map(|(key, value)| format!("&{key}={}", encode(value))).collect();
+        let uri = format!("{}{path}?tenant={}{more}", self.server, self.tenant);
+        Ok(Request::builder().method(method).uri(uri))
+    }
+
+    fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Vec<u8>> {
+        let mut answer = answer.map_err(|error| self.explain(error))?;
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(|error| self.explain(error))?;
+        if answer.status().is_success() {
+            return Ok(body);
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(Refused(problem).into()),
+            Err(_) => Err(anyhow!("{} answered {} and is no Mogbox node: check --server", self.server, answer.status())),
+        }
+    }
+
+    fn explain(&self, error: ureq::Error) -> anyhow::Error {
+        let server = &self.server;
+        match error {
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                anyhow!("no node answers at {server}: start one with `mogbox serve`, or name another with --server URL")
+            }
+            ureq::Error::HostNotFound => anyhow!("no such host as in {server}: check --server"),
+            ureq::Error::Timeout(_) => anyhow!("the node at {server} does not answer in time: see {server}/readyz"),
+            other => anyhow!(other).context(format!("the call to {server} failed")),
+        }
+    }
+}
+
+/// The node refused a call.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.detail)]
+pub(super) struct Refused(pub(super) Problem);
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(body).context("the node's answer makes no sense to this version of the command line")
+}
+
+/// The path of a request.
+pub(super) fn request_path(id: RequestId, rest: &str) -> String {
+    format!("/v1/requests/{id}{rest}")
+}
+
+/// The path of a module.
+pub(super) fn module_path(name: &str, rest: &str) -> String {
+    format!("/v1/modules/{}{rest}", encode(name))
+}
+
+/// Text as a part of a path or query.
+pub(super) fn encode(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_that_means_something_in_a_path_is_encoded() {
+        assert_eq!(encode("a-b_c.1~"), "a-b_c.1~");
+        assert_eq!(encode("a/b?c#d%e f&ü"), "a%2Fb%3Fc%23d%25e%20f%26%C3%BC");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_with_an_example() {
+        for bad in ["", "127.0.0.1:7777", "https://localhost", "http://", "http://localhost/v1", "http://local host"] {
+            let error = Client::new(bad, Tenant::default()).err().unwrap().to_string();
+            assert!(error.contains("http://127.0.0.1:7777"), "{error}");
+        }
+        assert!(Client::new("http://localhost:7777/", Tenant::default()).is_ok());
+    }
+
+    #[test]
+    fn a_node_that_does_not_run_is_named_with_the_way_to_start_one() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), Tenant::default()).unwrap();
+        let error = client.get::<serde_json::Value>("/v1/modules", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("no node answers at http://127.0.0.1:") && error.contains("`mogbox serve`"), "{error}");
+    }
+}

@@ -1,0 +1,205 @@
+//! `mogbox push`: uploads a component and tells what it serves.
+
+use std::fs::File;
+use std::io::{Read, Seek as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mogbox_core::Entries;
+use mogbox_core::module::TaskDescription;
+use serde::Deserialize;
+
+use super::Common;
+use super::client::module_path;
+use super::output::size;
+use crate::api::types::ModuleSummary;
+use crate::escape::escape;
+
+/// Upload a component and make it the active version of its module.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mogbox push examples/add/target/mogbox/example-add.wasm
+  mogbox push build/task.wasm --name add      the module is named add, not task
+
+Pushing again under the same name replaces the active version; `mogbox modules roll-back NAME` goes back.")]
+pub(super) struct Push {
+    /// The component, a .wasm file as `mogbox build` makes it.
+    file: PathBuf,
+    /// The module's name; the file's name without .wasm where absent.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl Push {
+    pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (client, output) = (common.client()?, common.output());
+        let (file, length) = open(&self.file)?;
+        let name = match self.name {
+            Some(name) => name,
+            None => stem(&self.file)?,
+        };
+        let bar = if output.is_json() { ProgressBar::hidden() } else { new_bar(length) };
+        let mut reader = Upload { file: bar.wrap_read(file), bar: bar.clone() };
+        let pushed = client.upload::<ModuleSummary>(&module_path(&name, ""), length, &mut reader);
+        bar.finish_and_clear();
+        let module = pushed.with_context(|| format!("{} was not pushed", self.file.display()))?;
+        if output.is_json() {
+            return output.json(&module);
+        }
+        summary(&module).iter().try_for_each(|line| output.line(line))?;
+        Ok(())
+    }
+}
+
+fn summary(module: &ModuleSummary) -> Vec<String> {
+    let tasks = if module.tasks.len() == 1 { "1 task" } else { &format!("{} tasks", module.tasks.len()) };
+    let head = format!("pushed {}: {tasks} ({}, digest {})", module.name, size(module.size), module.digest.short());
+    let width = module.tasks.iter().map(|task| signature(task).chars().count()).max().unwrap_or(0).min(60);
+    let line = |task: &TaskDescription| format!("  {:<width$}  {}", escape(&signature(task)), escape(&task.title)).trim_end().to_owned();
+    std::iter::once(head).chain(module.tasks.iter().map(line)).collect()
+}
+
+/// The file's name without its ending.
+fn stem(file: &Path) -> anyhow::Result<String> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    stem.map(str::to_owned).ok_or_else(|| anyhow!("{} gives the module no name: give one with --name", file.display()))
+}
+
+/// Opens a component and its size, and refuses what cannot be one.
+fn open(path: &Path) -> anyhow::Result<(File, u64)> {
+    let unreadable = || format!("cannot read {}: `mogbox build` makes a component and prints where it is", path.display());
+    let mut file = File::open(path).with_context(unreadable)?;
+    let facts = file.metadata().with_context(unreadable)?;
+    if !facts.is_file() {
+        bail!("{} is no file: give the .wasm file that `mogbox build` printed", path.display());
+    }
+    let mut head = [0; 8];
+    let read = file.read(&mut head)?;
+    check_head(head.get(..read).unwrap_or_default()).map_err(|reason| anyhow!("{} {reason}", path.display()))?;
+    file.rewind()?;
+    Ok((file, facts.len()))
+}
+
+/// Whether a file begins as a component does.
+fn check_head(head: &[u8]) -> Result<(), &'static str> {
+    match head {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0] => Ok(()),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0] => Err(
+            "is a core WebAssembly module, not a component: build it with `mogbox build`, or make it one with `wasm-tools component new`",
+        ),
+        [b'\0', b'a', b's', b'm', ..] => Err("is WebAssembly of a version that nobody knows: build it with `mogbox build`"),
+        _ => Err("is not a WebAssembly component: give the .wasm file that `mogbox build` printed"),
+    }
+}
+
+/// A file whose end turns the bar into a spinner: the node checks and compiles then.
+struct Upload<R> {
+    file: R,
+    bar: ProgressBar,
+}
+
+impl<R: Read> Read for Upload<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        if self.bar.length().is_some_and(|length| self.bar.position() >= length) {
+            self.bar.set_style(style("{spinner:.cyan} {wide_msg}"));
+            self.bar.set_message("the node checks and compiles it");
+        }
+        Ok(read)
+    }
+}
+
+fn new_bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    bar.set_style(style("{spinner:.cyan} [{bar:30.cyan}] {bytes}/{total_bytes}").progress_chars("=> "));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A task with its arguments, such as `example.add(n1: number, n2: number = 1) -> number`. Not escaped.
+pub(super) fn signature(task: &TaskDescription) -> String {
+    let parameters = task.parameters.read::<Schema>().unwrap_or_default();
+    let argument = |(name, schema): (&str, &mogbox_core::Json)| {
+        let schema = schema.read::<Schema>().unwrap_or_default();
+        if parameters.required.iter().any(|required| required == name) {
+            return format!("{name}: {}", schema.kind());
+        }
+        let kind = schema.kind();
+        let kind = kind.strip_suffix("|null").unwrap_or(&kind);
+        schema.default.as_ref().map_or_else(|| format!("{name}?: {kind}"), |value| format!("{name}: {kind} = {value}"))
+    };
+    let arguments: Vec<String> = parameters.properties.iter().map(argument).collect();
+    let returns = task
+        .returns
+        .as_ref()
+        .and_then(|json| json.read::<Schema>().ok())
+        .map_or_else(String::new, |schema| format!(" -> {}", schema.kind()));
+    format!("{}({}){returns}", task.name, arguments.join(", "))
+}
+
+/// As much of a JSON Schema as a signature shows.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Schema {
+    r#type: Option<serde_json::Value>,
+    properties: Entries,
+    required: Vec<String>,
+    default: Option<mogbox_core::Json>,
+}
+
+impl Schema {
+    fn kind(&self) -> String {
+        match &self.r#type {
+            Some(serde_json::Value::String(kind)) => kind.clone(),
+            Some(serde_json::Value::Array(kinds)) => kinds.iter().filter_map(|kind| kind.as_str()).collect::<Vec<_>>().join("|"),
+            _ => "any".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mogbox_core::Json;
+
+    #[test]
+    fn a_file_that_is_no_component_is_told_from_one_by_its_first_bytes() {
+        assert!(check_head(b"\0asm\x0d\0\x01\0").is_ok());
+        assert!(check_head(b"\0asm\x01\0\0\0").unwrap_err().contains("core WebAssembly module"));
+        for bad in [&b""[..], b"\0as", b"(module)", b"#!/bin/s"] {
+            assert!(check_head(bad).unwrap_err().starts_with("is not a WebAssembly component"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_answered_with_how_to_make_one() {
+        let error = format!("{:#}", open(Path::new("/nowhere/add.wasm")).unwrap_err());
+        assert!(error.contains("/nowhere/add.wasm") && error.contains("mogbox build") && error.contains("No such file"), "{error}");
+        assert!(open(&std::env::temp_dir()).unwrap_err().to_string().contains("is no file"));
+    }
+
+    #[test]
+    fn a_signature_names_the_arguments_in_their_order() {
+        let task = TaskDescription {
+            name: "example.add".parse().unwrap(),
+            title: String::new(),
+            description: String::new(),
+            parameters: Json::parse(
+                r#"{"type":"object","properties":{"n2":{"type":"number"},"n1":{"type":["integer","null"]},
+                    "x":{"type":"string","default":"a"},"y":{}},"required":["n2"]}"#,
+                1_000,
+            )
+            .unwrap(),
+            returns: Some(Json::parse(r#"{"type":"number"}"#, 100).unwrap()),
+        };
+        assert_eq!(signature(&task), r#"example.add(n2: number, n1?: integer, x: string = "a", y?: any) -> number"#);
+    }
+}

@@ -1,0 +1,141 @@
+//! `mogbox serve`: reads a node's settings from the command line, checks them, and runs it.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use mogbox_core::{Limits, QueueName};
+
+use super::values::parse_duration;
+use crate::api::is_loopback;
+use crate::logging::{self, LogFormat};
+use crate::node::{self, Backend, NodeSettings};
+
+/// Start a node: it runs tasks and answers the API.
+#[derive(Args)]
+#[command(
+    args_override_self = true,
+    after_help = "\
+Examples:
+  mogbox serve                                  everything in the folder .mogbox, no server needed
+  mogbox serve --listen 127.0.0.1:0             any free port; the first line of output names it
+  mogbox serve --redis redis://127.0.0.1:6379   several nodes share the work on one Redis
+  mogbox serve --concurrency 8 --limit memory=256MiB --limit wall-time=10m
+
+SIGTERM or Ctrl-C stops it in good order: it takes no more requests, gives running ones the time
+--drain, and hands back those that still run. A second signal stops it at once; what it ran is handed
+out again when its lease ends."
+)]
+pub(super) struct Serve {
+    /// Where the API listens; a loopback address. Port 0 takes any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
+    listen: String,
+    /// The folder of the embedded store. Of no use with --redis.
+    #[arg(long, value_name = "FOLDER", default_value = ".mogbox")]
+    data: PathBuf,
+    /// Keep everything on this Redis, to be shared with other nodes and with Mognet's clients.
+    #[arg(long, value_name = "URL", env = "MOGBOX_REDIS", hide_env_values = true)]
+    redis: Option<String>,
+    /// Take requests of this queue only; may be given several times.
+    #[arg(long = "queue", value_name = "NAME", default_value = "tasks")]
+    queues: Vec<QueueName>,
+    /// Requests run at once; the number of processors where absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: Option<u32>,
+    /// Change a bound, such as memory=256MiB; may be given several times.
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
+    /// A request whose node is silent so long is handed out again.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
+    lease: Duration,
+    /// Time that running requests get to finish at shutdown.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
+    drain: Duration,
+    /// How the log on standard error is written: text, or json with one object a line.
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: a level, or one a part, such as info,mogbox_core=debug.
+    #[arg(long, value_name = "FILTER", env = "MOGBOX_LOG", hide_env_values = true, default_value = "info")]
+    log: String,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        logging::start(self.log_format, &self.log)?;
+        let settings = self.settings()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the threads of the node")?;
+        runtime.block_on(node::run(settings))
+    }
+
+    fn settings(self) -> anyhow::Result<NodeSettings> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let concurrency = self.concurrency.map_or(processors, |number| usize::try_from(number).unwrap_or(usize::MAX));
+        Ok(NodeSettings {
+            listen: loopback(&self.listen)?,
+            backend: self.redis.map_or(Backend::Embedded(self.data), Backend::Redis),
+            queues: self.queues,
+            concurrency,
+            limits: limits(&self.limits)?,
+            lease: self.lease,
+            drain: self.drain,
+        })
+    }
+}
+
+/// A loopback address with its port. Nobody who reaches the API needs a token, so that nobody else may reach it.
+fn loopback(listen: &str) -> anyhow::Result<SocketAddr> {
+    let malformed = || anyhow!("invalid address {listen:?}: expected a loopback address with its port, such as 127.0.0.1:7777");
+    let (host, port) = listen.rsplit_once(':').ok_or_else(malformed)?;
+    port.parse::<u16>().map_err(|_| malformed())?;
+    if !is_loopback(host) {
+        bail!(
+            "cannot listen on {listen}: only loopback addresses such as 127.0.0.1:7777 are allowed, \
+             as whoever reaches the API may run code; from another machine, forward the port: `ssh -L 7777:127.0.0.1:7777 HOST`"
+        );
+    }
+    listen
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .filter(|address| address.ip().is_loopback())
+        .ok_or_else(malformed)
+}
+
+fn limits(given: &[String]) -> anyhow::Result<Limits> {
+    let mut limits = Limits::default();
+    for setting in given {
+        let (name, value) =
+            setting.split_once('=').ok_or_else(|| anyhow!("invalid limit {setting:?}: expected NAME=VALUE, such as memory=256MiB"))?;
+        limits.set(name, value).with_context(|| format!("invalid limit {setting:?}"))?;
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_address_is_listened_on() {
+        for good in ["127.0.0.1:0", "localhost:7777", "[::1]:1", "127.1.2.3:80"] {
+            assert!(loopback(good).unwrap().ip().is_loopback(), "{good}");
+        }
+        for foreign in ["0.0.0.0:7777", "[::]:7777", "192.168.0.1:80", "example.com:80"] {
+            let error = loopback(foreign).unwrap_err().to_string();
+            assert!(error.contains(foreign) && error.contains("only loopback addresses"), "{error}");
+        }
+        for malformed in ["7777", "localhost", "localhost:http", "localhost:70000", ":", ""] {
+            assert!(loopback(malformed).unwrap_err().to_string().contains("such as 127.0.0.1:7777"), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_none_is_named_with_those_there_are() {
+        let error = |text: &str| format!("{:#}", limits(&[text.to_owned()]).unwrap_err());
+        assert!(error("memroy=1GiB").contains("expected one of memory, wall-time"), "{}", error("memroy=1GiB"));
+        assert!(error("memory").contains("NAME=VALUE"));
+        assert_eq!(limits(&["children=7".to_owned()]).unwrap().children, 7);
+    }
+}

@@ -1,0 +1,63 @@
+//! The node's log on standard error: one event a line, with the text of strangers escaped whatever field it came in.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::escape::{escape, escape_json};
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts the log. `filter` is a level such as `info`, or one a part such as `info,mogbox_core=debug`.
+///
+/// # Errors
+/// Where the filter is malformed.
+pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("invalid log filter {filter:?}: {error}"))?;
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaped(format));
+    let started = match format {
+        LogFormat::Text => events.try_init(),
+        LogFormat::Json => events.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+/// Writes each event to standard error, on one line.
+struct Escaped(LogFormat);
+
+impl<'a> MakeWriter<'a> for Escaped {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(self.0)
+    }
+}
+
+/// The line of one event. The formatter hands it over whole.
+struct Line(LogFormat);
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let escaped = match self.0 {
+            LogFormat::Text => escape(line),
+            LogFormat::Json => escape_json(line),
+        };
+        io::stderr().lock().write_all(format!("{escaped}\n").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,147 @@
+//! The composition root: opens stores, broker and sandbox, starts the worker and the API on them, and ends them in order.
+
+mod backends;
+mod signals;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use mogbox_core::catalog::Catalog;
+use mogbox_core::submit::Submitter;
+use mogbox_core::worker::leases::LeaseKeeper;
+use mogbox_core::worker::{Ports, Worker, WorkerSettings};
+use mogbox_core::{Limits, NodeId, QueueName};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api, MAX_UPLOADS};
+use backends::Backends;
+use signals::Signals;
+
+/// Time that a revoked guest gets to finish.
+const REVOKE_GRACE: Duration = Duration::from_secs(2);
+
+/// How a node is to run: composed and checked once, by the command line.
+pub(crate) struct NodeSettings {
+    /// A loopback address.
+    pub(crate) listen: SocketAddr,
+    /// Where everything is kept.
+    pub(crate) backend: Backend,
+    /// The queues that it takes requests from.
+    pub(crate) queues: Vec<QueueName>,
+    /// Requests run at once.
+    pub(crate) concurrency: usize,
+    /// The bounds.
+    pub(crate) limits: Limits,
+    /// The length of a lease.
+    pub(crate) lease: Duration,
+    /// Time that running requests get at shutdown.
+    pub(crate) drain: Duration,
+}
+
+/// Where a node keeps everything.
+pub(crate) enum Backend {
+    /// In a folder of its own.
+    Embedded(PathBuf),
+    /// On a Redis server, by URL.
+    Redis(String),
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// Where its address is taken, or its store, broker or sandbox cannot be opened.
+pub(crate) async fn run(settings: NodeSettings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen to signals")?;
+    let listener = bind(settings.listen).await?;
+    let address = listener.local_addr().context("cannot tell the address")?;
+    let node_id = NodeId::random();
+    let backends = Backends::open(&settings).await?;
+    let place = backends.place.clone();
+    let node = start(&settings, node_id.clone(), backends).await?;
+    let (draining, stopping) = (node.api.draining.clone(), node.api.stopping.clone());
+    let serving = tokio::spawn(api::serve(listener, api::router(node.api), stopping.clone()));
+    tell_ready(address, &place);
+    tracing::info!(node = %node_id, %address, place, concurrency = settings.concurrency, "ready");
+    let signal = signals.next().await;
+    tracing::info!(signal, grace = ?settings.drain, "shutting down: no more requests are taken; a second signal stops at once");
+    draining.cancel();
+    signals.exit_at_next();
+    node.worker.shutdown().await;
+    stopping.cancel();
+    serving.await.context("the API panicked")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A node that works, but does not answer yet.
+struct Running {
+    worker: Worker,
+    api: Api,
+}
+
+async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> anyhow::Result<Running> {
+    let api = compose_api(settings, &backends)?;
+    let leases = LeaseKeeper::start(backends.lease_broker, settings.lease).await.context("cannot start to renew leases")?;
+    let ports = Ports {
+        broker: backends.broker,
+        results: backends.results,
+        state: backends.state,
+        catalog: Arc::clone(&api.catalog),
+        executor: Arc::clone(&api.executor),
+        submitter: Arc::clone(&api.submitter),
+    };
+    let worker = WorkerSettings {
+        node_id,
+        concurrency: settings.concurrency,
+        limits: settings.limits.clone(),
+        drain_grace: settings.drain,
+        revoke_grace: REVOKE_GRACE,
+    };
+    Ok(Running { worker: Worker::start(worker, ports, leases), api })
+}
+
+fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<Api> {
+    let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
+    Ok(Api {
+        submitter: Arc::new(Submitter::new(Arc::clone(&results), Arc::clone(&broker), settings.limits.clone())),
+        results,
+        broker,
+        catalog: Arc::new(Catalog::new(Arc::clone(&backends.modules))),
+        executor: backends::sandbox(settings, Arc::clone(&backends.modules))?,
+        limits: Arc::new(settings.limits.clone()),
+        uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+        draining: CancellationToken::new(),
+        stopping: CancellationToken::new(),
+    })
+}
+
+/// The API of a node without a worker.
+#[cfg(test)]
+pub(crate) async fn open_for_tests(settings: &NodeSettings) -> Api {
+    compose_api(settings, &Backends::open(settings).await.unwrap()).unwrap()
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow!(
+            "{address} is taken, perhaps by another node: stop that one, or take another port with --listen 127.0.0.1:7778, \
+             or any free one with --listen 127.0.0.1:0"
+        ),
+        _ => anyhow!(error).context(format!("cannot listen on {address}: try another address with --listen")),
+    })
+}
+
+/// The one line on standard output, for people and for scripts that wait for it.
+fn tell_ready(address: SocketAddr, place: &str) {
+    let line = format!("mogbox is ready on http://{address} ({place})\n");
+    let mut output = std::io::stdout().lock();
+    if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+        tracing::debug!("nobody reads the standard output");
+    }
+}

@@ -1,0 +1,121 @@
+//! Opens stores, broker and sandbox as a node's settings say. The only file of the server that names concrete ones.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use mogbox_backends::broker::BrokerSettings;
+use mogbox_backends::embedded::broker::EmbeddedBroker;
+use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, EmbeddedState};
+use mogbox_backends::redis::broker::RedisBroker;
+use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState};
+use mogbox_core::broker::BrokerError;
+use mogbox_core::{Broker, Executor, ModuleStore, ResultStore, StateStore};
+use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
+
+use super::{Backend, NodeSettings};
+
+/// Guests alive for each request that runs: those that wait for their children keep theirs.
+const GUESTS_A_REQUEST: usize = 8;
+
+/// Opens a broker of its own for the thread that renews leases, inside that thread's runtime.
+pub(super) type OpenLeaseBroker = Box<dyn FnOnce() -> BoxFuture<'static, Result<Arc<dyn Broker>, BrokerError>> + Send>;
+
+/// Stores and broker of a node.
+pub(super) struct Backends {
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) lease_broker: OpenLeaseBroker,
+    pub(super) results: Arc<dyn ResultStore>,
+    pub(super) state: Arc<dyn StateStore>,
+    pub(super) modules: Arc<dyn ModuleStore>,
+    /// Where everything is kept, for people.
+    pub(super) place: String,
+}
+
+impl Backends {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// Where the folder or server cannot be used, or a setting is not allowed.
+    pub(super) async fn open(settings: &NodeSettings) -> anyhow::Result<Self> {
+        let broker = BrokerSettings { queues: settings.queues.clone(), lease: settings.lease, ..BrokerSettings::default() };
+        match &settings.backend {
+            Backend::Embedded(folder) => embedded(folder, broker),
+            Backend::Redis(url) => redis(url, broker).await,
+        }
+    }
+}
+
+fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends> {
+    let database = Database::open(folder)?;
+    let broker = EmbeddedBroker::new(database.clone(), settings)?;
+    // The database has a thread of its own already: the same broker serves the thread of the leases.
+    let same = broker.clone();
+    Ok(Backends {
+        broker: Arc::new(broker),
+        lease_broker: Box::new(move || async move { Ok(Arc::new(same) as Arc<dyn Broker>) }.boxed()),
+        results: Arc::new(EmbeddedResults::new(database.clone())),
+        state: Arc::new(EmbeddedState::new(database.clone())),
+        modules: Arc::new(EmbeddedModules::new(database)),
+        place: format!("embedded store in {}", folder.display()),
+    })
+}
+
+async fn redis(url: &str, settings: BrokerSettings) -> anyhow::Result<Backends> {
+    let connection = RedisConnection::open(url).await?;
+    let broker = RedisBroker::new(connection.clone(), settings.clone())?;
+    let for_leases = url.to_owned();
+    Ok(Backends {
+        broker: Arc::new(broker),
+        lease_broker: Box::new(move || redis_broker(for_leases, settings).boxed()),
+        results: Arc::new(RedisResults::start(connection.clone())),
+        state: Arc::new(RedisState::new(connection.clone())),
+        modules: Arc::new(RedisModules::new(connection)),
+        place: format!("store on Redis at {}", without_secrets(url)),
+    })
+}
+
+async fn redis_broker(url: String, settings: BrokerSettings) -> Result<Arc<dyn Broker>, BrokerError> {
+    let unavailable = |error: mogbox_backends::OpenError| BrokerError::Unavailable(error.to_string());
+    let connection = RedisConnection::open(&url).await.map_err(unavailable)?;
+    RedisBroker::new(connection, settings).map(|broker| Arc::new(broker) as Arc<dyn Broker>).map_err(unavailable)
+}
+
+/// The host of a URL, without what gives access to it.
+fn without_secrets(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    host.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// Starts the sandbox.
+///
+/// # Errors
+/// Where the machine refuses the memory for it.
+pub(super) fn sandbox(settings: &NodeSettings, modules: Arc<dyn ModuleStore>) -> anyhow::Result<Arc<dyn Executor>> {
+    let defaults = EngineSettings::default();
+    let wanted = u32::try_from(settings.concurrency.saturating_mul(GUESTS_A_REQUEST)).unwrap_or(u32::MAX);
+    let pooled = EngineSettings { max_instances: wanted.clamp(defaults.max_instances, 10_000), ..defaults };
+    let started = match Sandbox::start(&pooled, Arc::clone(&modules)) {
+        Err(EngineError::Refused(reason)) => {
+            tracing::warn!(reason, "the machine limits address space: each guest's memory is asked for when it starts, which is slower");
+            Sandbox::start(&EngineSettings { allocation: Allocation::OnDemand, ..pooled }, modules)
+        }
+        other => other,
+    };
+    Ok(Arc::new(started.context("cannot start the sandbox")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for url in ["redis://user:p@ss@host:6379/0", "redis://host:6379?password=secret", "host:6379"] {
+            assert_eq!(without_secrets(url), "host:6379", "{url}");
+        }
+    }
+}

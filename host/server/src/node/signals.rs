@@ -1,0 +1,36 @@
+//! The signals that end a node: the first in good order, the second at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The exit code of a process that a second signal ended, as shells know it from Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+/// SIGTERM and SIGINT, as they come.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next signal and names it.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Ends the process at the next signal, wherever it is.
+    pub(super) fn exit_at_next(mut self) {
+        tokio::spawn(async move {
+            let signal = self.next().await;
+            tracing::warn!(signal, "stopped at once: what runs is handed out again when its lease ends");
+            std::process::exit(INTERRUPTED);
+        });
+    }
+}
