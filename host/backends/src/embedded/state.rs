@@ -19,7 +19,8 @@ const SLACK: Duration = Duration::from_secs(300);
 
 /// The tables.
 pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS states (tenant TEXT NOT NULL, id BLOB NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS states (
+    tenant TEXT NOT NULL, id BLOB NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS states_by_expiry ON states (expires);
 CREATE TABLE IF NOT EXISTS state_entries (
     tenant TEXT NOT NULL, id BLOB NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tenant, id, key));

@@ -11,11 +11,21 @@ macro_rules! on_both {
     ($world:ty; $($name:ident)*) => {
         mod redis {
             use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(<$world>::redis().await).await; })*
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(<$world>::redis().await).await;
+                }
+            )*
         }
         mod embedded {
             use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() { super::$name(<$world>::embedded().await).await; })*
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(<$world>::embedded().await).await;
+                }
+            )*
         }
     };
 }

@@ -13,6 +13,6 @@ else
         redis.call('HSET', key, ARGV[i], ARGV[i + 1])
     end
 end
-conclude(key, KEYS[2], ARGV[2], { contents = ARGV[4], encoding = ARGV[5], content_type = ARGV[6], channel = ARGV[7], message = ARGV[8] })
+conclude(key, KEYS[2], ARGV[2], ARGV, 4)
 redis.call('EXPIRE', key, ARGV[1])
 return result and result.state

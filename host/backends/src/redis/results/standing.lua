@@ -29,11 +29,12 @@ local function whole(number)
     return string.format('%.0f', number)
 end
 
--- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits.
-local function conclude(key, value, ttl, argument)
+-- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits. The arguments from
+-- `first` on: contents, encoding, content type, channel, message.
+local function conclude(key, value, ttl, arguments, first)
     redis.call('HDEL', key, 'attempt', 'retries')
     redis.call('DEL', value)
-    redis.call('HSET', value, 'contents', argument.contents, 'encoding', argument.encoding, 'content_type', argument.content_type)
+    redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
-    redis.call('PUBLISH', argument.channel, argument.message)
+    redis.call('PUBLISH', arguments[first + 3], arguments[first + 4])
 end

@@ -18,7 +18,8 @@ local same = fence == result.attempt
 local running, suspended = '"RUNNING"', '"SUSPENDED"'
 if step == 'start' then
     if not (same and result.state == running) then
-        redis.call('HSET', key, 'state', running, 'started', at, 'node_id', node_id, 'number_of_starts', whole(result.starts + 1), 'attempt', ARGV[2])
+        redis.call('HSET', key, 'state', running, 'started', at, 'node_id', node_id, 'attempt', ARGV[2])
+        redis.call('HSET', key, 'number_of_starts', whole(result.starts + 1))
     end
 elseif step == 'resume' then
     if not (same and result.state == running) then
@@ -33,7 +34,7 @@ elseif step == 'suspend' or step == 'retry' then
     end
 else
     redis.call('HSET', key, 'state', state, 'finished', at, 'number_of_stops', whole(result.stops + 1))
-    conclude(key, KEYS[2], ARGV[4], { contents = ARGV[9], encoding = ARGV[10], content_type = ARGV[11], channel = ARGV[12], message = ARGV[13] })
+    conclude(key, KEYS[2], ARGV[4], ARGV, 9)
     if ARGV[14] ~= '' then
         redis.call('SET', KEYS[3], ARGV[14], 'EX', ARGV[5])
     end
