@@ -1,6 +1,5 @@
 //! Brokers and stores of Mogbox, on Redis and on an embedded SQLite file. The only crate that knows either; knows no
 //! WebAssembly and no HTTP.
-#![allow(dead_code, reason = "the stores and brokers that use all of it follow")]
 
 mod error;
 mod modules;
