@@ -13,6 +13,23 @@ use std::path::PathBuf;
 pub use error::BuildError;
 
 /// What to build, and where to.
+///
+/// ```no_run
+/// # use mogbox_guest_builder::{Build, Progress};
+/// let build = Build {
+///     manifest: "examples/add".into(),
+///     packages: Vec::new(),
+///     target_dir: "target/guests".into(),
+///     output: "target/components".into(),
+/// };
+/// let components = build.run(|event| {
+///     if let Progress::Cargo(line) = event {
+///         eprintln!("{line}");
+///     }
+/// })?;
+/// assert_eq!(components[0].package, "example-add");
+/// # Ok::<(), mogbox_guest_builder::BuildError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Build {
     /// The `Cargo.toml` of a crate or of a workspace, or the folder that holds it.

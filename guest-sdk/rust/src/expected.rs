@@ -36,11 +36,12 @@ fn describe(schema: &Value, root: bool) -> String {
 }
 
 fn object(schema: &Value, title: Option<&str>) -> String {
-    match schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty()) {
-        Some(properties) => {
-            format!("object {} with {}", title.unwrap_or_default(), joined(properties.keys().cloned(), ", ")).replace("  ", " ")
-        }
-        None => "object".to_owned(),
+    let properties = schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty());
+    let keys = properties.map(|properties| joined(properties.keys().cloned(), ", "));
+    match (title, keys) {
+        (Some(title), Some(keys)) => format!("object {title} with {keys}"),
+        (None, Some(keys)) => format!("object with {keys}"),
+        (_, None) => "object".to_owned(),
     }
 }
 

@@ -31,6 +31,9 @@
 //! - [`tasks!`] lists the tasks of the module, once, at the root of the crate. A function that is forgotten there is told by the compiler:
 //!   it is never used.
 //! - **Tests** run natively: [`testing::TestContext`] is a context in memory, and `TASKS` runs by name as a node does.
+//! - A **module** is a crate with `crate-type = ["cdylib"]` that depends on this one (and on `serde` and `schemars`, where it derives
+//!   for types of its own). `mogbox build`, or `cargo build --release --target wasm32-wasip2`, makes a component of it.
+//! - **Time** is [`Context::sleep`] and [`Context::remaining`]; the standard library's clocks and output work on `wasm32-wasip2` only.
 //! - A **panic** is logged with its place, then ends the attempt as a failure.
 
 mod arguments;
@@ -80,7 +83,7 @@ macro_rules! tasks {
 
         #[cfg(target_family = "wasm")]
         #[doc(hidden)]
-        #[unsafe(export_name = "mogbox_guest_tasks")]
+        #[unsafe(export_name = "mogbox_guest_tasks_macro_is_missing")]
         pub fn __mogbox_guest_tasks() -> &'static $crate::Tasks {
             &TASKS
         }

@@ -21,7 +21,8 @@ mod bindings {
     use super::Module;
 
     unsafe extern "Rust" {
-        /// Made by `tasks!` in the module's own crate.
+        /// Made by `tasks!` in the module's own crate. The linker names the symbol where that is missing, so it says so.
+        #[link_name = "mogbox_guest_tasks_macro_is_missing"]
         pub safe fn mogbox_guest_tasks() -> &'static super::Tasks;
     }
 }
