@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use mogbox_core::Tenant;
 
-use client::Client;
+use client::{Client, Refused};
 use output::Output;
 
 /// Runs tasks that are WebAssembly components, each request in a sandbox of its own.
@@ -55,7 +55,7 @@ struct Common {
     /// Whose requests and modules.
     #[arg(long, global = true, env = "MOGBOX_TENANT", hide_env_values = true, value_name = "NAME", default_value = "default")]
     tenant: Tenant,
-    /// Print JSON for scripts instead of text for people.
+    /// Print JSON for scripts instead of text for people; what the node refuses is a problem on standard error.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -96,6 +96,7 @@ enum Command {
 /// and `wait` have codes of their own for how a request ended.
 pub(crate) fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
+    let as_json = common.json;
     let done = match command {
         Command::Serve(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::Build(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
@@ -107,16 +108,19 @@ pub(crate) fn run() -> ExitCode {
         Command::Metadata(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Revoke(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
     };
-    done.unwrap_or_else(|error| fail(&error))
+    done.unwrap_or_else(|error| fail(&error, as_json))
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
     let closed = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe);
     if closed {
         // Whoever read our output has seen enough: `mogbox modules | head -1`.
         return ExitCode::SUCCESS;
     }
-    output::error(&with_causes(error));
+    match error.downcast_ref::<Refused>().filter(|_| as_json).map(|refused| serde_json::to_string(&refused.0)) {
+        Some(Ok(problem)) => output::error_json(&problem),
+        _ => output::error(&with_causes(error)),
+    }
     ExitCode::FAILURE
 }
 

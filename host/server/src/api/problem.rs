@@ -113,7 +113,7 @@ impl Problem {
 
     fn unavailable(cause: &dyn std::fmt::Display) -> Self {
         tracing::warn!(error = %cause, "a call of the API found no store or broker");
-        Self::new(Code::Unavailable, "try again; GET /readyz says what does not answer")
+        Self::new(Code::Unavailable, "the node's store or broker does not answer: try again, and see GET /readyz")
     }
 }
 

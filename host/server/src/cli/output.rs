@@ -70,6 +70,12 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{label} {first}{rest}");
 }
 
+/// Says on standard error what the node refused, as JSON.
+pub(super) fn error_json(problem: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{}", escape_json(problem));
+}
+
 /// A size such as `412.3 KiB`.
 pub(super) fn size(bytes: u64) -> String {
     let scaled = |shift: u32, unit: &str| {
