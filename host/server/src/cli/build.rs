@@ -33,21 +33,24 @@ pub(super) struct BuildArgs {
     /// Where to put the components; PATH/target/mogbox where absent.
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Where cargo keeps what it compiles, in a folder `guests`; PATH/target where absent.
+    #[arg(long, value_name = "FOLDER", env = "CARGO_TARGET_DIR", hide_env_values = true)]
+    target_dir: Option<PathBuf>,
 }
 
 impl BuildArgs {
     pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
         let shown = common.output();
         let manifests = manifests(&self.path)?;
-        let target = folder(&self.path).join("target");
-        let output = self.output.unwrap_or_else(|| target.join("mogbox"));
+        let own = folder(&self.path).join("target");
+        let output = self.output.unwrap_or_else(|| own.join("mogbox"));
+        // A folder of its own in there: another cargo that runs in the same place would wait for this one, or this one for it.
+        let target_dir = self.target_dir.unwrap_or(own).join("guests");
         let bar = if shown.is_json() { ProgressBar::hidden() } else { ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()) };
         bar.enable_steady_tick(Duration::from_millis(100));
         let mut built = Vec::new();
         for manifest in manifests {
-            // A target folder of its own: another cargo that runs in the same place would wait for this one, or this one for it.
-            let (packages, target_dir) = (self.package.clone(), target.join("guests"));
-            let build = Build { manifest, packages, target_dir, output: output.clone() };
+            let build = Build { manifest, packages: self.package.clone(), target_dir: target_dir.clone(), output: output.clone() };
             built.extend(build.run(|progress| follow(&bar, &progress)).inspect_err(|_| bar.finish_and_clear())?);
         }
         bar.finish_and_clear();
