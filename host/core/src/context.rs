@@ -4,8 +4,7 @@
 mod children;
 mod error;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::entries::{Entries, check_key};
@@ -15,7 +14,7 @@ use crate::json::Json;
 use crate::limits::{Bound, Limits};
 use crate::request::Request;
 use crate::retry::Backoff;
-use crate::store::{ResultStore, StateStore, StoreError, Written};
+use crate::store::{ResultStore, StateStore, StoreError, Waits, Written};
 use crate::submit::Submitter;
 use crate::worker::capacity::Capacity;
 
@@ -51,7 +50,7 @@ pub struct TaskContext {
     stop: Stop,
     ends: Option<Instant>,
     started: Instant,
-    suspended: AtomicBool,
+    waits: Mutex<Waits>,
 }
 
 /// What distinguishes one attempt from another.
@@ -80,7 +79,7 @@ impl TaskContext {
         let longest = identity.limits.duration(Bound::WallTime);
         let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
         let AttemptIdentity { tenant, queue, request, fence, limits, stop, .. } = identity;
-        Self { services, tenant, queue, request, fence, limits, stop, ends, started, suspended: AtomicBool::new(false) }
+        Self { services, tenant, queue, request, fence, limits, stop, ends, started, waits: Mutex::default() }
     }
 
     /// The request.
@@ -116,7 +115,19 @@ impl TaskContext {
     /// Whether the result is SUSPENDED because the guest waits, or was cut short in a wait.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
-        self.suspended.load(Ordering::Acquire)
+        let waits = self.waits();
+        waits.suspended > waits.resumed
+    }
+
+    /// How often the guest waited for children so far.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        *self.counted_waits()
+    }
+
+    fn counted_waits(&self) -> MutexGuard<'_, Waits> {
+        // Each change is one addition, so the counts are whole even after a panic elsewhere.
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the guest is asked to finish soon.

@@ -42,7 +42,7 @@ pub enum Transition {
         /// The node.
         node_id: NodeId,
     },
-    /// It is done: a final state with its value, one more stop.
+    /// It is done: a final state with its value, one more stop, without the steps of its waits.
     Finish {
         /// A final state.
         state: State,
@@ -52,7 +52,19 @@ pub enum Transition {
         at: Timestamp,
         /// What the attempt used and logged; none where there was none.
         report: Option<Box<Report>>,
+        /// How often it waited for children.
+        waits: Waits,
     },
+}
+
+/// Steps of an attempt that waited for others, taken back from the counts when it ends: Mognet's worker writes the counts of its own
+/// copy then, which knows of no waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// Times it was suspended: that many stops.
+    pub suspended: u32,
+    /// Times it went on: that many starts.
+    pub resumed: u32,
 }
 
 /// What became of a transition.

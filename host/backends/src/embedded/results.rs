@@ -11,7 +11,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, RequestResult, State, Value};
-use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Written};
+use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Waits, Written};
 use mogbox_core::wire::value::{MAX_STORED, StoredValue};
 
 use super::Database;
@@ -84,7 +84,7 @@ impl ResultStore for EmbeddedResults {
     async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
         let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
         let value = StoredValue::pack(&Value::Exception(Exception::NotReady));
-        let ending = Ending { state: State::Revoked, at, value, report: None };
+        let ending = Ending { state: State::Revoked, at, value, report: None, waits: Waits::default() };
         let work = move |connection: &_| writes::revoke(connection, &tenant, id, &ending);
         Ok(self.database.call_then(work, move |_| waiting.notify(&topic)).await?)
     }
@@ -145,7 +145,13 @@ mod tests {
         request.stack = vec![RequestId::random()];
         request.metadata = [("k".to_owned(), mogbox_core::json::Json::null())].into_iter().collect();
         results.create(&tenant, &request, at).await.unwrap();
-        let end = Transition::Finish { state: State::Invalid, value: Value::Exception(Exception::Timeout), at, report: None };
+        let end = Transition::Finish {
+            state: State::Invalid,
+            value: Value::Exception(Exception::Timeout),
+            at,
+            report: None,
+            waits: Waits::default(),
+        };
         results.transition(&tenant, request.id, 1, &end).await.unwrap();
         for table in ["results", "kept", "children"] {
             let sql = format!("UPDATE {table} SET expires = 1");

@@ -1,7 +1,6 @@
 //! Children of a request: submitting them, and waiting without holding a thread or a place on the node.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -132,7 +131,7 @@ impl TaskContext {
         timeout: Option<Duration>,
     ) -> Result<Vec<Option<RequestResult>>, ContextError> {
         self.step(&Transition::Suspend).await?;
-        self.suspended.store(true, Ordering::Release);
+        self.counted_waits().suspended += 1;
         let place = self.services.capacity.lend();
         let results = &self.services.results;
         let waited = async { self.patiently_for_ever(|| results.wait(&self.tenant, ids, mode)).await };
@@ -145,7 +144,7 @@ impl TaskContext {
         };
         drop(place);
         self.step(&Transition::Resume { node_id: self.services.node_id.clone() }).await?;
-        self.suspended.store(false, Ordering::Release);
+        self.counted_waits().resumed += 1;
         answer
     }
 

@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::result::{State, Value};
 use crate::retry::Backoff;
-use crate::store::{StoreError, Transition, Transitioned};
+use crate::store::{StoreError, Transition, Transitioned, Waits};
 
 /// What every delivery passes through.
 pub(super) struct Pipeline {
@@ -65,7 +65,12 @@ impl Pipeline {
             }
             Ok(Admission::Refuse { state, exception, dead }) => {
                 let dead = dead.then(|| exception.to_string());
-                self.finish(delivery, stop, Ending { state, value: Value::Exception(exception), dead, report: None }).await
+                self.finish(
+                    delivery,
+                    stop,
+                    Ending { state, value: Value::Exception(exception), dead, report: None, waits: Waits::default() },
+                )
+                .await
             }
             Err(malformed) => Ok((Verdict::Reject(malformed), Duration::ZERO)),
         }
@@ -92,7 +97,7 @@ impl Pipeline {
         match classify(execution.outcome.clone(), &circumstances) {
             Next::Finish { state, value, dead } => {
                 let report = Some(Box::new(report(delivery, execution, &value)));
-                self.finish(delivery, stop, Ending { state, value, dead, report }).await
+                self.finish(delivery, stop, Ending { state, value, dead, report, waits: context.waits() }).await
             }
             Next::Again { verdict, .. } if context.is_suspended() => Ok((verdict, cost)),
             Next::Again { step, verdict } => Ok((self.step(delivery, stop, &step).await?.unwrap_or(verdict), cost)),
@@ -127,9 +132,9 @@ impl Pipeline {
     }
 
     async fn finish(&self, delivery: &Delivery, stop: &Stop, ending: Ending) -> Result<Settled, Abandoned> {
-        let Ending { state, value, dead, report } = ending;
+        let Ending { state, value, dead, report, waits } = ending;
         let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
-        let step = Transition::Finish { state, value, at: Timestamp::now(), report };
+        let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits };
         let refused = self.step(delivery, stop, &step).await?;
         self.clear_state(delivery).await;
         let verdict = refused.unwrap_or_else(|| dead.map_or(Verdict::Done, Verdict::Reject));
@@ -197,6 +202,7 @@ struct Ending {
     value: Value,
     dead: Option<String>,
     report: Option<Box<Report>>,
+    waits: Waits,
 }
 
 fn remaining(delivery: &Delivery, start: Timestamp) -> Option<Duration> {

@@ -5,7 +5,7 @@ use mogbox_core::entries::Entries;
 use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::result::{RequestResult, State};
-use mogbox_core::store::{Transition, Transitioned, Written};
+use mogbox_core::store::{Transition, Transitioned, Waits, Written};
 use mogbox_core::wire::value::StoredValue;
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -28,6 +28,7 @@ pub(super) struct Ending {
     pub(super) at: Timestamp,
     pub(super) value: StoredValue,
     pub(super) report: Option<String>,
+    pub(super) waits: Waits,
 }
 
 /// What a step depends on.
@@ -43,10 +44,10 @@ impl Step {
             Transition::Suspend => Self::Suspend { retry: false },
             Transition::Retry => Self::Suspend { retry: true },
             Transition::Resume { node_id } => Self::Resume { node_id: node_id.to_string() },
-            Transition::Finish { state, value, at, report } => {
+            Transition::Finish { state, value, at, report, waits } => {
                 let report = report.as_ref().map(serde_json::to_string).transpose();
                 let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?;
-                Self::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report })
+                Self::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report, waits: *waits })
             }
         })
     }
@@ -147,10 +148,11 @@ fn take(connection: &Connection, tenant: &Tenant, id: RequestId, fence: u32, ste
 }
 
 fn conclude(connection: &Connection, tenant: &Tenant, id: RequestId, ending: &Ending) -> Result<(), BackendError> {
-    let sql = "UPDATE results SET state = ?3, finished = ?4, stops = stops + 1, attempt = 0, retries = 0, expires = ?5
-        WHERE tenant = ?1 AND id = ?2";
+    let sql = "UPDATE results SET state = ?3, finished = ?4, attempt = 0, retries = 0, expires = ?5,
+        stops = max(stops + 1 - ?6, 0), starts = max(starts - ?7, 0) WHERE tenant = ?1 AND id = ?2";
+    let Waits { suspended, resumed } = ending.waits;
     let (state, at) = (ending.state.as_str(), ending.at.as_microsecond());
-    connection.prepare_cached(sql)?.execute((tenant.as_str(), id.as_bytes(), state, at, expiry(RESULT_TTL)))?;
+    connection.prepare_cached(sql)?.execute((tenant.as_str(), id.as_bytes(), state, at, expiry(RESULT_TTL), suspended, resumed))?;
     keep_value(connection, tenant, id, &ending.value)?;
     match &ending.report {
         Some(report) => keep(connection, tenant, id, "report", report.as_bytes(), None),

@@ -33,7 +33,9 @@ elseif step == 'suspend' or step == 'retry' then
         end
     end
 else
-    redis.call('HSET', key, 'state', state, 'finished', at, 'number_of_stops', whole(result.stops + 1))
+    local stops, starts = result.stops + 1 - tonumber(ARGV[15]), result.starts - tonumber(ARGV[16])
+    redis.call('HSET', key, 'state', state, 'finished', at)
+    redis.call('HSET', key, 'number_of_stops', whole(math.max(stops, 0)), 'number_of_starts', whole(math.max(starts, 0)))
     conclude(key, KEYS[2], ARGV[4], ARGV, 9)
     if ARGV[14] ~= '' then
         redis.call('SET', KEYS[3], ARGV[14], 'EX', ARGV[5])

@@ -54,12 +54,12 @@ pub(super) async fn transition(
             call.arg(quoted(node_id.as_str()));
         }
         Transition::Suspend | Transition::Retry => {}
-        Transition::Finish { state, value, at, report } => {
+        Transition::Finish { state, value, at, report, waits } => {
             let report = report.as_ref().map(serde_json::to_string).transpose();
             let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
             call.arg("").arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
             conclusion(&mut call, tenant, id, value);
-            call.arg(report);
+            call.arg(report).arg(waits.suspended).arg(waits.resumed);
         }
     }
     let answer: String = connection.run(&call).await?;

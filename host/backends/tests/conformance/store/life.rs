@@ -2,7 +2,7 @@
 
 use mogbox_core::ids::RequestId;
 use mogbox_core::result::State;
-use mogbox_core::store::{Transition, Transitioned};
+use mogbox_core::store::{Transition, Transitioned, Waits};
 
 use super::world::{FINAL, World, entries, finish, now, request, resume, start};
 use crate::harness::on_both;
@@ -11,6 +11,7 @@ on_both! { World;
     a_new_request_is_pending_with_its_metadata_and_parent
     creating_twice_changes_nothing
     every_step_is_counted_and_stamped
+    the_waits_of_an_attempt_leave_no_trace_in_the_counts_when_it_ends
     a_task_that_asks_for_a_retry_is_counted_until_it_is_done
     a_step_that_is_sent_again_counts_once
     an_attempt_that_crashed_leaves_a_start_without_a_stop
@@ -69,6 +70,19 @@ async fn every_step_is_counted_and_stamped(world: World) {
     assert_eq!(world.counters(id).await, (State::Success, 2, 2, 0));
     let Transition::Finish { at: ended, .. } = end else { unreachable!() };
     assert_eq!((world.result(id).await.started, world.result(id).await.finished), (Some(at), Some(ended)));
+}
+
+async fn the_waits_of_an_attempt_leave_no_trace_in_the_counts_when_it_ends(world: World) {
+    for (last, resumed) in [(resume(), 2), (Transition::Suspend, 1)] {
+        let id = world.running().await;
+        for step in [Transition::Suspend, resume(), Transition::Suspend, last] {
+            world.step(id, 1, step).await;
+        }
+        let Transition::Finish { state, value, at, report, .. } = finish(State::Success) else { unreachable!() };
+        let waits = Waits { suspended: 2, resumed };
+        world.step(id, 1, Transition::Finish { state, value, at, report, waits }).await;
+        assert_eq!(world.counters(id).await, (State::Success, 1, 1, 0));
+    }
 }
 
 async fn a_task_that_asks_for_a_retry_is_counted_until_it_is_done(world: World) {

@@ -6,7 +6,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::{Receipt, Report};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::Transition;
+use mogbox_core::store::{Transition, Waits};
 
 use super::raw::{Raw, result_key};
 use super::world::{World, entries, finish, json, node, now, request, start};
@@ -37,7 +37,7 @@ async fn run_sample(world: &World) -> RequestId {
     world.step(request.id, 1, Transition::Start { node_id: node(), at }).await;
     let at = "2026-11-25T06:18:10.190765Z".parse().unwrap();
     let value = Value::Success(json("3.0"));
-    world.step(request.id, 1, Transition::Finish { state: State::Success, value, at, report: None }).await;
+    world.step(request.id, 1, Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default() }).await;
     request.id
 }
 
@@ -107,7 +107,13 @@ async fn a_revocation_of_an_unknown_request_leaves_what_mognet_leaves() {
 async fn a_deadline_that_passed_before_the_start_leaves_what_mognet_leaves() {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
     let id = world.submitted().await;
-    let end = Transition::Finish { state: State::Revoked, value: Value::Exception(Exception::Timeout), at: now(), report: None };
+    let end = Transition::Finish {
+        state: State::Revoked,
+        value: Value::Exception(Exception::Timeout),
+        at: now(),
+        report: None,
+        waits: Waits::default(),
+    };
     world.step(id, 1, end).await;
     let hash = raw.hash(&result_key(&world.tenant, id, "")).await;
     let field = |name: &str| hash.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
@@ -138,7 +144,7 @@ async fn a_value_that_gains_by_it_is_packed_as_a_client_reads_it() {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
     let (id, text) = (world.running().await, format!("\"{}\"", "word ".repeat(1_000)));
     let value = Value::Success(Json::parse(&text, usize::MAX).unwrap());
-    world.step(id, 1, Transition::Finish { state: State::Success, value, at: now(), report: None }).await;
+    world.step(id, 1, Transition::Finish { state: State::Success, value, at: now(), report: None, waits: Waits::default() }).await;
     let key = result_key(&world.tenant, id, "/value");
     let (contents, encoding): (Vec<u8>, String) = raw.call("HMGET", key, &[b"contents", b"encoding"]).await;
     assert_eq!((contents.get(..2), encoding.as_str()), (Some([0x1f, 0x8b].as_slice()), "\"gzip\""));
@@ -151,7 +157,7 @@ async fn every_other_key_has_a_time_to_live_as_well() {
     let (id, tenant) = (world.running().await, &world.tenant);
     let report = Report { attempt: 1, receipt: Receipt::default(), error: None, log: Vec::new(), dropped_lines: 0 };
     let Transition::Finish { state, value, at, .. } = finish(State::Success) else { unreachable!() };
-    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)) }).await;
+    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default() }).await;
     world.state.set(tenant, id, "k", &json("1"), &Limits::default()).await.unwrap();
     let keys: Vec<String> = raw.lives(tenant).await.into_iter().filter(|(_, ttl)| *ttl > 0).map(|(key, _)| key).collect();
     let [result, value] = ["", "/value"].map(|part| result_key(tenant, id, part));

@@ -4,7 +4,7 @@ use mogbox_core::entries::Entries;
 use mogbox_core::ids::{Digest, RequestId};
 use mogbox_core::report::{Level, LogLine, Receipt, Report};
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::Transition;
+use mogbox_core::store::{Transition, Waits};
 
 use super::world::{World, entries, finish, finish_with, json, node, now};
 use crate::harness::on_both;
@@ -61,7 +61,7 @@ async fn a_report_comes_back(world: World) {
     let id = world.running().await;
     let end = finish_with(State::Failure, Value::Exception(Exception::Timeout));
     let Transition::Finish { state, value, at, .. } = end else { unreachable!() };
-    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report.clone())) }).await;
+    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report.clone())), waits: Waits::default() }).await;
     assert_eq!(world.results.report(&world.tenant, id).await.unwrap(), Some(report));
 }
 

@@ -11,7 +11,7 @@ use mogbox_core::ids::{NodeId, RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
-use mogbox_core::store::{ModuleStore, ResultStore, StateStore, Transition, Transitioned};
+use mogbox_core::store::{ModuleStore, ResultStore, StateStore, Transition, Transitioned, Waits};
 
 use crate::harness::{fresh_tenant, redis_connection};
 
@@ -117,7 +117,7 @@ pub(super) fn finish(state: State) -> Transition {
 }
 
 pub(super) fn finish_with(state: State, value: Value) -> Transition {
-    Transition::Finish { state, value, at: now(), report: None }
+    Transition::Finish { state, value, at: now(), report: None, waits: Waits::default() }
 }
 
 pub(super) fn json(text: &str) -> Json {
