@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
 use mogbox_core::broker::{BrokerError, Submission};
 use mogbox_core::ids::{QueueName, Tenant};
 use mogbox_core::request::MAX_PRIORITY;
@@ -32,12 +33,12 @@ pub(super) async fn submit(broker: &EmbeddedBroker, submissions: &[Submission]) 
     for submission in submissions {
         groups.entry((submission.queue.clone(), submission.tenant.clone())).or_default().push(submission.into());
     }
-    for ((queue, tenant), group) in groups {
+    // At the same time, so that they share transactions.
+    let calls = groups.into_iter().map(|((queue, tenant), group)| {
         let (topics, share) = (broker.database.broker_topics().clone(), broker.settings.share_of(&tenant));
-        let work = move |connection: &_| store(&Shard::new(connection, &queue, &topics), tenant.as_str(), share, &group);
-        broker.database.call(work).await?;
-    }
-    Ok(())
+        broker.database.call(move |connection| store(&Shard::new(connection, &queue, &topics), tenant.as_str(), share, &group))
+    });
+    Ok(join_all(calls).await.into_iter().collect::<Result<_, _>>()?)
 }
 
 fn store(shard: &Shard<'_>, tenant: &str, share: Share, group: &[Queued]) -> Result<(), BackendError> {

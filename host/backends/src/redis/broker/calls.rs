@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
 use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict};
 use mogbox_core::ids::Tenant;
 use mogbox_core::request::MAX_PRIORITY;
@@ -37,22 +38,24 @@ impl Calls {
         }
     }
 
-    /// Queues requests, all of each tenant's or none.
+    /// Queues requests, all of each tenant's or none; several tenants' at the same time.
     pub(super) async fn submit(&self, partition: &Partition, submissions: &[&Submission]) -> Result<(), BrokerError> {
         let mut by_tenant: BTreeMap<&Tenant, Vec<&Submission>> = BTreeMap::new();
         for submission in submissions {
             by_tenant.entry(&submission.tenant).or_default().push(submission);
         }
-        for (tenant, group) in by_tenant {
-            let mut call = self.submit.key(partition.base());
-            self.name(&mut call, tenant);
-            for Submission { request, delay, .. } in group {
-                let (id, priority) = (request.id.to_string(), request.priority.min(MAX_PRIORITY));
-                call.arg(id).arg(priority).arg(micros(*delay)).arg(encode_request(request));
-            }
-            self.connection.run::<()>(&call).await?;
+        let calls = by_tenant.into_iter().map(|(tenant, group)| self.submit_of(partition, tenant, group));
+        join_all(calls).await.into_iter().collect()
+    }
+
+    async fn submit_of(&self, partition: &Partition, tenant: &Tenant, submissions: Vec<&Submission>) -> Result<(), BrokerError> {
+        let mut call = self.submit.key(partition.base());
+        self.name(&mut call, tenant);
+        for Submission { request, delay, .. } in submissions {
+            let (id, priority) = (request.id.to_string(), request.priority.min(MAX_PRIORITY));
+            call.arg(id).arg(priority).arg(micros(*delay)).arg(encode_request(request));
         }
-        Ok(())
+        Ok(self.connection.run::<()>(&call).await?)
     }
 
     /// Hands out requests of a partition.
