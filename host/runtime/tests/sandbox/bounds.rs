@@ -1,0 +1,104 @@
+//! Memory, stack and host calls: a guest that goes over a bound is told which, and only it ends.
+
+use mogbox_core::{Bound, Limits, Outcome};
+
+use crate::guests::{CONTEXT, Guest, WASI};
+use crate::world::{Run, World};
+
+fn over(bound: Bound, limit: &str) -> Outcome {
+    Outcome::OverBound { bound, limit: limit.into() }
+}
+
+#[tokio::test]
+async fn four_gibibytes_are_refused_with_the_bound_named() {
+    let world = World::new();
+    let greedy = "(if (i32.lt_s (memory.grow (i32.const 65533)) (i32.const 0)) (then unreachable)) (i32.const 0)";
+    let execution = world.survives(Run::of(&Guest::running(greedy))).await;
+    assert_eq!(execution.outcome, over(Bound::Memory, "64MiB"));
+    assert_eq!(execution.receipt.peak_memory, 2 * 65_536);
+    let text = Limits::default().explain(Bound::Memory);
+    assert_eq!(text, "over the bound memory of 64MiB; a node started with --limit memory=VALUE raises it, up to 4GiB");
+}
+
+#[tokio::test]
+async fn growing_in_small_steps_gets_no_further() {
+    let world = World::new();
+    let creeping = "(loop $again (br_if $again (i32.ge_s (memory.grow (i32.const 1)) (i32.const 0)))) unreachable";
+    let execution = world.survives(Run::of(&Guest::running(creeping))).await;
+    assert_eq!(execution.outcome, over(Bound::Memory, "64MiB"));
+    assert_eq!(execution.receipt.peak_memory, 64 << 20);
+}
+
+#[tokio::test]
+async fn tables_count_as_memory() {
+    let world = World::new();
+    let guest = Guest {
+        items: "(table $t 1 funcref)",
+        ..Guest::running("(if (i32.lt_s (table.grow $t (ref.null func) (i32.const 60000)) (i32.const 0)) (then unreachable)) (i32.const 0)")
+    };
+    let tight = Limits { memory: 256 << 10, ..Limits::default() };
+    assert_eq!(world.survives(Run::of(&guest).within(tight)).await.outcome, over(Bound::Memory, "256KiB"));
+}
+
+#[tokio::test]
+async fn a_module_that_starts_out_over_the_bound_does_not_start() {
+    let world = World::new();
+    let tight = Limits { memory: 64 << 10, ..Limits::default() };
+    assert_eq!(world.survives(Run::of(&Guest::default()).within(tight)).await.outcome, over(Bound::Memory, "64KiB"));
+}
+
+#[tokio::test]
+async fn a_bomb_of_host_calls_ends_at_the_bound() {
+    let world = World::new();
+    let bomb = Guest { imports: CONTEXT, ..Guest::running("(loop $again (drop (call $cancelled)) (br $again)) unreachable") };
+    let execution = world.survives(Run::of(&bomb)).await;
+    assert_eq!(execution.outcome, over(Bound::HostCalls, "100000"));
+    assert_eq!(execution.receipt.host_calls, 100_001);
+}
+
+#[tokio::test]
+async fn a_bomb_of_wasi_calls_ends_soon_after_the_bound() {
+    let world = World::new();
+    let body = "(loop $again (drop (call $now)) (br $again)) unreachable";
+    let bomb = Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) };
+    assert_eq!(world.survives(Run::of(&bomb)).await.outcome, over(Bound::HostCalls, "100000"));
+}
+
+#[tokio::test]
+async fn timers_that_are_never_dropped_do_not_pile_up() {
+    let world = World::new();
+    let body = "(loop $again (drop (call $subscribe (i64.const 1000000000000))) (br $again)) unreachable";
+    let hoarder = Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) };
+    let execution = world.survives(Run::of(&hoarder)).await;
+    assert!(matches!(&execution.outcome, Outcome::Trapped { class, .. } if class == "invalid-call"), "{:?}", execution.outcome);
+    assert!(execution.receipt.host_calls < 5_000);
+}
+
+#[tokio::test]
+async fn a_list_that_would_fill_the_host_is_not_even_copied() {
+    let world = World::new();
+    let body =
+        "(drop (memory.grow (i32.const 1000))) (call $set_metadata (i32.const 65536) (i32.const 4000000) (i32.const 256)) (i32.const 0)";
+    let execution = world.survives(Run::of(&Guest { imports: CONTEXT, ..Guest::running(body) })).await;
+    assert_eq!(execution.outcome, over(Bound::HostBytes, "64MiB"));
+}
+
+#[tokio::test]
+async fn empty_entries_count_too() {
+    let world = World::new();
+    let body =
+        "(drop (memory.grow (i32.const 800))) (call $set_metadata (i32.const 1048576) (i32.const 1000000) (i32.const 256)) (i32.const 0)";
+    let guest = Guest { imports: CONTEXT, ..Guest::running(body) };
+    let tight = Limits { host_bytes: 8 << 20, result: 64 << 20, ..Limits::default() };
+    assert_eq!(world.survives(Run::of(&guest).within(tight)).await.outcome, over(Bound::HostBytes, "8MiB"));
+}
+
+#[tokio::test]
+async fn random_bytes_are_given_in_bounded_pieces() {
+    let world = World::new();
+    let piece = |size: u64| format!("(call $random (i64.const {size}) (i32.const 256)) (call $ok (i32.const 65) (i32.const 2))");
+    let guest = |body: &str| Run::of(&Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) });
+    assert!(matches!(world.run(guest(&piece(1 << 20))).await.outcome, Outcome::Success(_)));
+    let execution = world.survives(guest(&piece(1 << 40))).await;
+    assert!(matches!(&execution.outcome, Outcome::Trapped { class, .. } if class == "invalid-call"), "{:?}", execution.outcome);
+}

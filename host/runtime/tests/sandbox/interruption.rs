@@ -1,0 +1,161 @@
+//! Guests that do not end by themselves, spinning or waiting, and how each is ended.
+
+use std::time::{Duration, Instant};
+
+use mogbox_core::executor::StopReason;
+use mogbox_core::{Bound, Limits, Outcome, Stop};
+use mogbox_runtime::EngineSettings;
+
+use crate::guests::{CONTEXT, Guest, REQUESTS, WASI};
+use crate::world::{Run, World};
+
+const SPIN: &str = "(loop $again (br $again)) unreachable";
+
+/// Tells the host that it is there, then spins.
+const SPIN_AFTER_A_SIGN: &str = "(call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256)) (loop $again (br $again)) unreachable";
+
+/// Submits a child and waits for it, which never ends.
+const WAIT: &str = r#"
+  (call $submit (i32.const 64) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 256))
+  (i32.store (i32.const 320) (i32.load (i32.const 260))) (i32.store (i32.const 324) (i32.load (i32.const 264)))
+  (call $wait (i32.const 320) (i32.const 1) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 256))
+  unreachable"#;
+
+/// Tells the host that it is there, then sleeps for an hour.
+const SLEEP: &str = r#"
+  (call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256))
+  (call $block (call $subscribe (i64.const 3600000000000)))
+  unreachable"#;
+
+fn waiting() -> Run {
+    Run::of(&Guest { imports: REQUESTS, ..Guest::running(WAIT) })
+}
+
+fn sleeping() -> Run {
+    let imports = format!("{CONTEXT}{WASI}");
+    Run::of(&Guest { world: "with-wasi", imports: &imports, ..Guest::running(SLEEP) })
+}
+
+fn spinning() -> Run {
+    Run::of(&Guest { imports: CONTEXT, ..Guest::running(SPIN_AFTER_A_SIGN) })
+}
+
+fn over(bound: Bound, limit: &str) -> Outcome {
+    Outcome::OverBound { bound, limit: limit.into() }
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_with_its_wall_time() {
+    let world = World::new();
+    let limits = Limits { wall_time: 50, ..Limits::default() };
+    let execution = world.survives(Run::of(&Guest::running(SPIN)).within(limits)).await;
+    assert_eq!(execution.outcome, over(Bound::WallTime, "50ms"));
+    assert!(execution.receipt.run_us >= 50_000 && execution.receipt.cpu_us > 0, "{:?}", execution.receipt);
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_with_its_cpu_time() {
+    let world = World::new();
+    let limits = Limits { cpu_time: 30, ..Limits::default() };
+    let execution = world.survives(Run::of(&Guest::running(SPIN)).within(limits)).await;
+    assert_eq!(execution.outcome, over(Bound::CpuTime, "30ms"));
+    assert!(execution.receipt.cpu_us >= 30_000, "{:?}", execution.receipt);
+}
+
+#[tokio::test]
+async fn every_endless_guest_ends_with_its_deadline() {
+    let world = World::new();
+    world.still_serves().await;
+    for run in [spinning(), waiting(), sleeping()] {
+        let mut warm = Run::of(&Guest::default());
+        warm.module = run.module.clone();
+        let stopped = Stop::new();
+        warm.stop = stopped.clone();
+        let compiled = world.start(warm);
+        world.reached().await;
+        stopped.force(StopReason::Draining);
+        compiled.await.unwrap();
+        let execution = world.survives(Run { deadline: Some(Duration::from_millis(50)), ..run }).await;
+        assert_eq!(execution.outcome, Outcome::DeadlinePassed);
+        world.reached().await;
+    }
+}
+
+#[tokio::test]
+async fn every_endless_guest_ends_when_the_host_says_so() {
+    let world = World::new();
+    for (run, reason) in [(spinning(), StopReason::Revoked), (waiting(), StopReason::LeaseLost), (sleeping(), StopReason::Draining)] {
+        let stop = run.stop.clone();
+        let running = world.start(run);
+        world.reached().await;
+        let told = Instant::now();
+        stop.force(reason);
+        assert_eq!(running.await.unwrap().outcome, Outcome::Stopped(reason));
+        assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+        world.still_serves().await;
+    }
+}
+
+#[tokio::test]
+async fn a_guest_is_not_started_once_its_host_has_stopped_it() {
+    let world = World::new();
+    let run = Run::of(&Guest::default());
+    run.stop.force(StopReason::Revoked);
+    let execution = world.survives(run).await;
+    assert_eq!((execution.outcome, execution.receipt.started), (Outcome::Stopped(StopReason::Revoked), None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_that_spin_on_every_thread_do_not_keep_others_from_finishing() {
+    let world = World::new();
+    let stop = Stop::new();
+    let spinners: Vec<_> = (0..4)
+        .map(|_| {
+            let run = spinning();
+            world.start(Run { stop: stop.clone(), ..run })
+        })
+        .collect();
+    for _ in &spinners {
+        world.reached().await;
+    }
+    world.still_serves().await;
+    stop.force(StopReason::Draining);
+    for spinner in spinners {
+        let execution = spinner.await.unwrap();
+        assert_eq!(execution.outcome, Outcome::Stopped(StopReason::Draining));
+        assert!(execution.receipt.cpu_us > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_guests_wait_at_once_and_hold_no_thread() {
+    let world = World::with(&EngineSettings { max_instances: 1_001, ..EngineSettings::default() });
+    let module = waiting().module;
+    let stop = Stop::new();
+    let start = |_| world.start(Run { module: module.clone(), stop: stop.clone(), ..Run::of(&Guest::default()) });
+    let waiters: Vec<_> = (0..1_000).map(start).collect();
+    for _ in &waiters {
+        world.reached().await;
+    }
+    world.still_serves().await;
+    stop.force(StopReason::Draining);
+    for waiter in waiters {
+        assert_eq!(waiter.await.unwrap().outcome, Outcome::Stopped(StopReason::Draining));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_beyond_the_places_of_the_node_is_put_off() {
+    let world = World::with(&EngineSettings { max_instances: 1, ..EngineSettings::default() });
+    let run = waiting();
+    let stop = run.stop.clone();
+    let waiter = world.start(run);
+    world.reached().await;
+    let execution = world.run(Run::of(&Guest::default())).await;
+    let Outcome::Unavailable(text) = execution.outcome else { panic!("{:?}", execution.outcome) };
+    assert_eq!(text, "1 guests are alive on this node, which is all that it takes (max_instances)");
+    stop.force(StopReason::Revoked);
+    waiter.await.unwrap();
+    world.still_serves().await;
+}

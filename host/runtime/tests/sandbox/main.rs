@@ -1,0 +1,16 @@
+//! The sandbox against real components: what good guests get, and what hostile ones do not.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod interruption;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod world;

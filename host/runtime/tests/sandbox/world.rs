@@ -1,0 +1,301 @@
+//! A world for the sandbox under test: a store in memory, a broker that takes everything, and one sandbox.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use mogbox_core::broker::{Backlog, DeadLetter, Settlement};
+use mogbox_core::context::{AttemptIdentity, Services};
+use mogbox_core::module::ModuleIndex;
+use mogbox_core::report::Report;
+use mogbox_core::result::Value;
+use mogbox_core::store::{IndexSnapshot, Transition, Transitioned, WaitMode, Written};
+use mogbox_core::submit::Submitter;
+use mogbox_core::worker::capacity::Capacity;
+use mogbox_core::{
+    Attempt, Broker, BrokerError, Control, Delivery, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId,
+    Outcome, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission, TaskContext, Tenant,
+};
+use mogbox_runtime::{EngineSettings, Sandbox};
+use tokio::sync::Semaphore;
+
+use crate::guests::Guest;
+
+type Stored<T> = Result<T, StoreError>;
+
+/// Results, state and modules in memory; says when a guest reached it.
+pub(crate) struct Memory {
+    metadata: Mutex<HashMap<RequestId, Entries>>,
+    children: Mutex<Vec<RequestId>>,
+    modules: Mutex<HashMap<Digest, Vec<u8>>>,
+    state: Mutex<HashMap<String, Json>>,
+    /// One permit for each time that a guest set metadata or began to wait.
+    pub(crate) reached: Semaphore,
+    /// How often a module's bytes were asked for.
+    pub(crate) fetches: Mutex<u32>,
+}
+
+#[async_trait]
+impl ResultStore for Memory {
+    async fn create(&self, _: &Tenant, request: &Request, _: Timestamp) -> Stored<bool> {
+        self.children.lock().unwrap().push(request.id);
+        Ok(true)
+    }
+
+    async fn read(&self, _: &Tenant, ids: &[RequestId]) -> Stored<Vec<Option<RequestResult>>> {
+        let pending = |id: &RequestId| RequestResult {
+            id: *id,
+            name: None,
+            state: State::Pending,
+            number_of_starts: 0,
+            number_of_stops: 0,
+            parent_id: None,
+            created: None,
+            started: None,
+            finished: None,
+            node_id: None,
+            request_kwargs_repr: None,
+            retries: 0,
+        };
+        Ok(ids.iter().map(|id| Some(pending(id))).collect())
+    }
+
+    async fn transition(&self, _: &Tenant, _: RequestId, _: u32, _: &Transition) -> Stored<Transitioned> {
+        Ok(Transitioned::Applied)
+    }
+
+    async fn revoke(&self, _: &Tenant, _: RequestId, _: Timestamp) -> Stored<Option<State>> {
+        Ok(None)
+    }
+
+    async fn value(&self, _: &Tenant, _: RequestId) -> Stored<Option<Value>> {
+        Ok(None)
+    }
+
+    async fn report(&self, _: &Tenant, _: RequestId) -> Stored<Option<Report>> {
+        Ok(None)
+    }
+
+    async fn metadata(&self, _: &Tenant, id: RequestId) -> Stored<Option<Entries>> {
+        Ok(self.metadata.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn set_metadata(&self, _: &Tenant, id: RequestId, _: Option<u32>, entries: &Entries, _: &Limits) -> Stored<Written> {
+        let mut all = self.metadata.lock().unwrap();
+        let merged = all.remove(&id).unwrap_or_default().into_iter().chain(entries.clone()).collect();
+        all.insert(id, merged);
+        self.reached.add_permits(1);
+        Ok(Written::Stored)
+    }
+
+    async fn children(&self, _: &Tenant, _: RequestId) -> Stored<Vec<RequestId>> {
+        Ok(self.children.lock().unwrap().clone())
+    }
+
+    async fn wait(&self, _: &Tenant, _: &[RequestId], _: WaitMode) -> Stored<Vec<Option<RequestResult>>> {
+        self.reached.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl StateStore for Memory {
+    async fn get(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+        Ok(self.state.lock().unwrap().get(key).cloned())
+    }
+
+    async fn set(&self, _: &Tenant, _: RequestId, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
+        self.state.lock().unwrap().insert(key.to_owned(), value.clone());
+        Ok(Written::Stored)
+    }
+
+    async fn pop(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+        Ok(self.state.lock().unwrap().remove(key))
+    }
+
+    async fn clear(&self, _: &Tenant, _: RequestId) -> Stored<()> {
+        self.state.lock().unwrap().clear();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ModuleStore for Memory {
+    async fn put(&self, digest: &Digest, bytes: &[u8]) -> Stored<()> {
+        self.modules.lock().unwrap().insert(*digest, bytes.to_vec());
+        Ok(())
+    }
+
+    async fn get(&self, digest: &Digest) -> Stored<Option<Vec<u8>>> {
+        *self.fetches.lock().unwrap() += 1;
+        Ok(self.modules.lock().unwrap().get(digest).cloned())
+    }
+
+    async fn index(&self, _: &Tenant) -> Stored<IndexSnapshot> {
+        Ok(IndexSnapshot::default())
+    }
+
+    async fn replace_index(&self, _: &Tenant, _: u64, _: &ModuleIndex) -> Stored<bool> {
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Broker for Memory {
+    async fn submit(&self, _: &[Submission]) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        Ok(Vec::new())
+    }
+
+    async fn extend(&self, _: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self, _: &[Settlement]) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn broadcast(&self, _: &Control) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
+        Ok(Box::pin(futures::stream::pending()))
+    }
+
+    async fn backlog(&self, _: &Tenant) -> Result<Backlog, BrokerError> {
+        Ok(Backlog::default())
+    }
+
+    async fn dead_letters(&self, _: &Tenant, _: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        Ok(Vec::new())
+    }
+}
+
+/// One sandbox with what it reaches.
+pub(crate) struct World {
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) memory: Arc<Memory>,
+}
+
+/// One run to make.
+pub(crate) struct Run {
+    pub(crate) module: Vec<u8>,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) stop: Stop,
+    pub(crate) args: Vec<Json>,
+    pub(crate) metadata: Entries,
+}
+
+impl Run {
+    /// A run of this guest with default limits.
+    pub(crate) fn of(guest: &Guest<'_>) -> Self {
+        let args = vec![json("[1,2.0,\"drei\"]")];
+        Self { module: guest.build(), limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+    }
+
+    /// The same within these limits.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+}
+
+/// JSON of a test.
+pub(crate) fn json(text: &str) -> Json {
+    Json::parse(text, 1 << 30).unwrap()
+}
+
+impl World {
+    /// A sandbox for a few guests.
+    pub(crate) fn new() -> Self {
+        Self::with(&EngineSettings { max_instances: 16, ..EngineSettings::default() })
+    }
+
+    /// A sandbox with these settings.
+    pub(crate) fn with(settings: &EngineSettings) -> Self {
+        let memory = Arc::new(Memory {
+            metadata: Mutex::default(),
+            children: Mutex::default(),
+            modules: Mutex::default(),
+            state: Mutex::default(),
+            reached: Semaphore::new(0),
+            fetches: Mutex::default(),
+        });
+        let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).unwrap();
+        Self { sandbox: Arc::new(sandbox), memory }
+    }
+
+    /// Runs to the end.
+    pub(crate) async fn run(&self, run: Run) -> Execution {
+        self.start(run).await.unwrap()
+    }
+
+    /// Starts a run on a task of its own.
+    pub(crate) fn start(&self, run: Run) -> tokio::task::JoinHandle<Execution> {
+        let (sandbox, attempt) = (Arc::clone(&self.sandbox), self.attempt(run));
+        tokio::spawn(async move { sandbox.execute(attempt).await })
+    }
+
+    /// An attempt whose module is in the store, and whose result has its metadata.
+    pub(crate) fn attempt(&self, run: Run) -> Attempt {
+        let module = Digest::of(&run.module);
+        self.memory.modules.lock().unwrap().insert(module, run.module);
+        let mut request = Request::new("t".parse().unwrap());
+        (request.args, request.metadata) = (run.args, run.metadata);
+        self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
+        let identity = AttemptIdentity {
+            tenant: Tenant::default(),
+            queue: "tasks".into(),
+            request: Arc::new(request),
+            fence: 1,
+            limits: run.limits.clone(),
+            stop: run.stop.clone(),
+            deadline: run.deadline,
+        };
+        let context = Arc::new(TaskContext::new(self.services(), identity));
+        Attempt { module, context, limits: run.limits, stop: run.stop, deadline: run.deadline }
+    }
+
+    fn services(&self) -> Services {
+        let results: Arc<dyn ResultStore> = Arc::clone(&self.memory) as _;
+        let submitter = Submitter::new(Arc::clone(&results), Arc::clone(&self.memory) as _, Limits::default());
+        Services {
+            results,
+            state: Arc::clone(&self.memory) as _,
+            submitter: Arc::new(submitter),
+            capacity: Capacity::new(16),
+            node_id: NodeId::random(),
+        }
+    }
+
+    /// Waits until a guest has reached the store.
+    pub(crate) async fn reached(&self) {
+        self.memory.reached.acquire().await.unwrap().forget();
+    }
+
+    /// The metadata of the only result that has some.
+    pub(crate) fn stored_metadata(&self) -> Entries {
+        self.memory.metadata.lock().unwrap().values().find(|entries| !entries.is_empty()).cloned().unwrap_or_default()
+    }
+
+    /// After something hostile: the same sandbox serves a good request, and nothing of the other run is left.
+    pub(crate) async fn still_serves(&self) {
+        let execution = self.run(Run::of(&Guest::default())).await;
+        assert_eq!(execution.outcome, Outcome::Success(json("[1,2.0,\"drei\"]")));
+        assert!(execution.log.is_empty());
+    }
+
+    /// Runs something hostile and then something good.
+    pub(crate) async fn survives(&self, run: Run) -> Execution {
+        let execution = self.run(run).await;
+        self.still_serves().await;
+        execution
+    }
+}
