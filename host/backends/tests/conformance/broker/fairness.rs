@@ -15,6 +15,7 @@ on_both! { World;
     shares_follow_the_weights
     shares_follow_the_cost_charged
     a_tenant_that_was_idle_gains_no_credit
+    a_tenant_that_waits_for_a_delay_gains_no_credit
     a_tenant_that_comes_and_goes_does_not_shed_its_cost
 }
 
@@ -84,6 +85,19 @@ async fn a_tenant_that_was_idle_gains_no_credit(world: World) {
     node.submit(&world.requests_of(&idle, 100)).await.unwrap();
     let served = serve(&*node, 56, |_| COST).await;
     assert!(close(served[&busy], 28) && close(served[&idle], 28), "{served:?}");
+}
+
+async fn a_tenant_that_waits_for_a_delay_gains_no_credit(world: World) {
+    let node = world.node().await;
+    let (busy, waiting) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&busy, 200)).await.unwrap();
+    let mut delayed = world.requests_of(&waiting, 1);
+    delayed[0].delay = Duration::from_secs(60);
+    node.submit(&delayed).await.unwrap();
+    serve(&*node, 100, |_| COST).await;
+    node.submit(&world.requests_of(&waiting, 100)).await.unwrap();
+    let served = serve(&*node, 56, |_| COST).await;
+    assert!(close(served[&busy], 28) && close(served[&waiting], 28), "{served:?}");
 }
 
 async fn a_tenant_that_comes_and_goes_does_not_shed_its_cost(world: World) {

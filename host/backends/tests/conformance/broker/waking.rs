@@ -15,6 +15,7 @@ on_both! { World;
     a_delayed_request_comes_at_its_time_and_not_before
     a_delayed_request_wakes_a_receiver_that_waits_for_a_later_one
     what_is_given_back_wakes_another_node
+    a_place_that_is_free_again_wakes_another_node
     a_receiver_that_finds_nothing_returns_at_the_end_of_its_wait
     a_wait_that_was_dropped_takes_nothing_with_it
 }
@@ -24,15 +25,23 @@ fn receive(node: &Arc<dyn Broker>, wanted: usize) -> JoinHandle<Vec<Delivery>> {
     tokio::spawn(async move { node.receive(wanted, LONG).await.unwrap() })
 }
 
+/// Gives receivers the time of some calls to fall asleep. What is tested holds even where it was too short.
+async fn settle_down(world: &World) {
+    let node = world.node().await;
+    for _ in 0..50 {
+        node.backlog(&world.tenant).await.unwrap();
+    }
+}
+
 async fn soon<T>(task: JoinHandle<T>) -> T {
     tokio::time::timeout(SOON, task).await.expect("the receiver is woken").unwrap()
 }
 
 async fn a_submission_wakes_a_receiver_on_another_node(world: World) {
     let (one, two) = (world.node().await, world.node().await);
-    for _ in 0..20 {
+    for _ in 0..10 {
         let waiting = receive(&one, 5);
-        tokio::task::yield_now().await;
+        settle_down(&world).await;
         two.submit(&[world.request()]).await.unwrap();
         let taken = soon(waiting).await;
         assert_eq!(taken.len(), 1);
@@ -70,7 +79,7 @@ async fn a_delayed_request_wakes_a_receiver_that_waits_for_a_later_one(world: Wo
     (later.delay, sooner.delay) = (Duration::from_secs(60), Duration::from_millis(50));
     node.submit(&[later]).await.unwrap();
     let waiting = receive(&node, 1);
-    tokio::task::yield_now().await;
+    settle_down(&world).await;
     let id = sooner.request.id;
     world.node().await.submit(&[sooner]).await.unwrap();
     assert_eq!(delivered(&soon(waiting).await), [id]);
@@ -81,8 +90,19 @@ async fn what_is_given_back_wakes_another_node(world: World) {
     one.submit(&[world.request()]).await.unwrap();
     let held = take_one(&*one).await;
     let waiting = receive(&two, 1);
-    tokio::task::yield_now().await;
+    settle_down(&world).await;
     one.settle(&[held.give_back(Duration::ZERO)]).await.unwrap();
+    assert_eq!(soon(waiting).await.len(), 1);
+}
+
+async fn a_place_that_is_free_again_wakes_another_node(world: World) {
+    let (one, two) =
+        (world.node_with(|settings| settings.share.in_flight = 1).await, world.node_with(|settings| settings.share.in_flight = 1).await);
+    one.submit(&world.requests_of(&world.tenant, 2)).await.unwrap();
+    let held = take_one(&*one).await;
+    let waiting = receive(&two, 1);
+    settle_down(&world).await;
+    one.settle(&[held.done(Duration::ZERO)]).await.unwrap();
     assert_eq!(soon(waiting).await.len(), 1);
 }
 
@@ -97,7 +117,7 @@ async fn a_receiver_that_finds_nothing_returns_at_the_end_of_its_wait(world: Wor
 async fn a_wait_that_was_dropped_takes_nothing_with_it(world: World) {
     let node = world.node().await;
     let waiting = receive(&node, 1);
-    tokio::task::yield_now().await;
+    settle_down(&world).await;
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
     node.submit(&world.requests_of(&world.tenant, 2)).await.unwrap();
