@@ -2,25 +2,26 @@
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PYTHON_ENV := $(TARGET)/python
 
-.PHONY: help demo test lint audit bench build clean
+.PHONY: help demo test lint audit build clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Set up, build, and watch tasks run on a node with no server beside it
 	@.ci/setup build
-	cargo build --quiet --package mogbox
-	@MOGBOX=$(TARGET)/debug/mogbox GUESTS=$(TARGET)/guests examples/demo.sh
+	cargo build --workspace --bin mogbox
+	@MOGBOX=$(TARGET)/debug/mogbox CARGO_TARGET_DIR=$(TARGET) examples/demo.sh
 
 build: ## Build the optimised binary
 	@.ci/setup build
 	cargo build --release --package mogbox
 
 test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests come last
+	cargo build --workspace --all-targets
 	cargo test --workspace --doc
-	cargo test --workspace --exclude mogbox-tests
-	cargo build --package mogbox
-	MOGBOX=$(TARGET)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --package mogbox-tests
+	cargo test --workspace --lib --bins
+	cargo test --workspace --test conformance --test sandbox
+	MOGBOX=$(TARGET)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
 
 lint: ## Formatting, clippy and documentation, with warnings as errors
 	@.ci/setup test
@@ -30,11 +31,8 @@ lint: ## Formatting, clippy and documentation, with warnings as errors
 
 audit: ## Licences, sources and known vulnerabilities of all dependencies
 	@.ci/setup audit
-	cargo deny check
-
-bench: ## Measure on this machine
-	@.ci/setup build
-	cargo bench --workspace
+	cargo deny check bans licenses sources
+	cargo deny check advisories
 
 # The real Mognet client, for the tests that talk to Mogbox through it.
 $(PYTHON_ENV)/ready: tests/python/requirements.txt

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The main job, start to end, on a node that needs no server beside it. Leaves nothing running and nothing behind.
-# MOGBOX is the binary; GUESTS is a folder for compiled examples.
+# MOGBOX is the binary; CARGO_TARGET_DIR is where compiled examples go.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${MOGBOX:?run 'make demo'}" "${GUESTS:?run 'make demo'}"
+: "${MOGBOX:?run 'make demo'}" "${CARGO_TARGET_DIR:?run 'make demo'}"
+export CARGO_TARGET_DIR
+components=$CARGO_TARGET_DIR/guests/components
 
 data=$(mktemp -d)
 node=
@@ -19,12 +21,10 @@ run() {
   printf '\033[2m$ mogbox %s\033[0m\n' "$*"
   "$MOGBOX" "$@"
 }
-# id_of TASK [MORE]: submits and prints nothing but the request's id.
-id_of() { "$MOGBOX" --json submit "$@" | sed -n 's/.*"id": *"\([0-9a-f-]*\)".*/\1/p' | head -n 1; }
 expect() { if ! grep -qF -- "$2" <<<"$1"; then printf 'expected to see: %s\nsaw: %s\n' "$2" "$1" >&2; exit 1; fi; }
 
 title "Build the examples into components"
-run build examples --output "$GUESTS/components"
+run build examples --output "$components"
 
 title "Start a node on the embedded store"
 "$MOGBOX" serve --listen 127.0.0.1:0 --data "$data/store" >"$data/ready" 2>"$data/log" &
@@ -39,16 +39,16 @@ export MOGBOX_SERVER
 cat "$data/ready"
 
 title "Push them"
-for module in add checkpoints family metadata progress; do run push "$GUESTS/components/$module.wasm"; done
+for name in add checkpoints family metadata progress; do run push "$components/example-$name.wasm" --name "$name"; done
 
 title "Who launched it? Metadata given at submission, read by the running task"
-said=$(run submit demo.get_metadata --metadata 'user_id="dol"' --wait)
+said=$(run submit demo.get_metadata --metadata user_id=dol --wait)
 echo "$said"
 expect "$said" "This task was launched by @dol"
 
 title "Metadata changed by the running task, read from outside"
-id=$(id_of demo.set_metadata '"dkl"' --metadata 'user_id="dol"')
-"$MOGBOX" wait "$id" >/dev/null
+id=$(run submit demo.set_metadata dkl --metadata user_id=dol | tail -n 1)
+run wait "$id"
 said=$(run metadata "$id")
 echo "$said"
 expect "$said" "dkl"

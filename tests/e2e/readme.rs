@@ -41,7 +41,7 @@ fn the_tour_runs_as_it_is_written() {
     let output = run(&mut tour);
     let said = format!("{}{}", output.stdout, output.stderr);
     assert_eq!(output.code, 0, "{said}");
-    for text in ["Hello Ada, says dol", "refused, as it should be", "over the bound metadata of 256KiB", "reviewed_by", "REVOKED"] {
+    for text in ["Hello Ada, says dol", "refused, as it should be", "over the bound metadata-keys of 128", "reviewed_by", "revoked"] {
         assert!(said.contains(text), "{text:?} is missing: {said}");
     }
 }

@@ -4,7 +4,7 @@ mod api;
 mod command;
 mod node;
 
-pub(crate) use api::{Answer, Api};
+pub(crate) use api::Api;
 pub(crate) use command::{Output, binary, mogbox, repository, run};
 pub(crate) use node::{Node, shared_node};
 

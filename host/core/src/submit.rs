@@ -13,6 +13,9 @@ use crate::request::{MAX_PRIORITY, Request};
 use crate::store::{ResultStore, StoreError};
 use crate::wire::repr::kwargs_repr;
 
+/// The most arguments of a request: each costs more than its bytes.
+pub const MAX_ARGUMENTS: usize = 1_000;
+
 /// Takes requests in.
 pub struct Submitter {
     results: Arc<dyn ResultStore>,
@@ -59,13 +62,25 @@ impl Submitter {
             request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
         }
         let request = Arc::new(request);
-        self.results.create(tenant, &request, Timestamp::now()).await?;
         let id = request.id;
+        // What is done is not queued again: the broker has forgotten it, and would hand it out as if it were new.
+        if !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, id).await? {
+            return Ok(id);
+        }
         self.broker.submit(&[Submission { tenant: tenant.clone(), queue, request, delay }]).await?;
         Ok(id)
     }
 
+    async fn is_final(&self, tenant: &Tenant, id: RequestId) -> Result<bool, StoreError> {
+        let found = self.results.read(tenant, &[id]).await?;
+        Ok(found.into_iter().flatten().any(|result| result.state.is_final()))
+    }
+
     fn check(&self, request: &Request) -> Result<QueueName, SubmitError> {
+        let arguments = request.args.len() + request.kwargs.len();
+        if arguments > MAX_ARGUMENTS {
+            return Err(SubmitError::Invalid(format!("{arguments} arguments, at most {MAX_ARGUMENTS} are allowed: pass a list instead")));
+        }
         let over = |bound: Bound| SubmitError::OverBound { bound, text: self.limits.explain(bound) };
         if request.argument_size() > self.limits.length(Bound::Arguments) {
             return Err(over(Bound::Arguments));
