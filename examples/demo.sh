@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${MOGBOX:?run 'make demo'}" "${CARGO_TARGET_DIR:?run 'make demo'}"
 export CARGO_TARGET_DIR
+unset MOGBOX_TENANT
 components=$CARGO_TARGET_DIR/guests/components
 
 data=$(mktemp -d)
@@ -21,7 +22,7 @@ run() {
   printf '\033[2m$ mogbox %s\033[0m\n' "$*"
   "$MOGBOX" "$@"
 }
-expect() { if ! grep -qF -- "$2" <<<"$1"; then printf 'expected to see: %s\nsaw: %s\n' "$2" "$1" >&2; exit 1; fi; }
+expect() { grep -qF -- "$1" "$data/said" || { echo "expected to see: $1" >&2; exit 1; }; }
 
 title "Build the examples into components"
 run build examples --output "$components"
@@ -29,7 +30,7 @@ run build examples --output "$components"
 title "Start a node on the embedded store"
 "$MOGBOX" serve --listen 127.0.0.1:0 --data "$data/store" >"$data/ready" 2>"$data/log" &
 node=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
   MOGBOX_SERVER=$(grep -o 'http://[0-9.:]*' "$data/ready" || true)
   [ -n "$MOGBOX_SERVER" ] && break
   kill -0 "$node" 2>/dev/null || { cat "$data/log" >&2; exit 1; }
@@ -42,27 +43,26 @@ title "Push them"
 for name in add checkpoints family metadata progress; do run push "$components/example-$name.wasm" --name "$name"; done
 
 title "Who launched it? Metadata given at submission, read by the running task"
-said=$(run submit demo.get_metadata --metadata user_id=dol --wait)
-echo "$said"
-expect "$said" "This task was launched by @dol"
+run submit demo.get_metadata --metadata user_id=dol --wait | tee "$data/said"
+expect "This task was launched by @dol"
 
 title "Metadata changed by the running task, read from outside"
-id=$(run submit demo.set_metadata dkl --metadata user_id=dol | tail -n 1)
+run submit demo.set_metadata dkl --metadata user_id=dol | tee "$data/said"
+id=$(tail -n 1 "$data/said")
 run wait "$id"
-said=$(run metadata "$id")
-echo "$said"
-expect "$said" "dkl"
+run metadata "$id" | tee "$data/said"
+expect "dkl"
 
 title "Progress"
 run submit example.progress 20 100 --wait
 
 title "A task that pauses and goes on from its checkpoint"
-said=$(run submit example.checkpoints 3 200 --wait)
-echo "$said"
+run submit example.checkpoints 3 200 --wait | tee "$data/said"
+expect "[1,2,3]"
 
 title "A parent that waits for its children"
-said=$(run submit example.family 5 --wait)
-echo "$said"
+run submit example.family 5 --wait | tee "$data/said"
+expect "45.0"
 
 title "Stop the node"
 kill -TERM "$node"

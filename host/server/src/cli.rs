@@ -6,6 +6,7 @@ mod get;
 mod metadata;
 mod modules;
 mod output;
+mod progress;
 mod push;
 mod revoke;
 mod serve;
