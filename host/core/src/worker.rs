@@ -13,9 +13,8 @@ mod settler;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::broker::Broker;
 use crate::catalog::Catalog;
@@ -73,14 +72,15 @@ pub struct Ports {
     pub submitter: Arc<Submitter>,
 }
 
-/// A running worker. Stop it with [`Worker::shutdown`]; dropped without it, its requests are handed out again by their leases.
+/// A running worker. Stop it with [`Worker::shutdown`]; dropped without it, its attempts are stopped and their requests handed out
+/// again by their leases.
 pub struct Worker {
     running: Arc<Running>,
     receiving: CancellationToken,
     attempts: TaskTracker,
-    receiver: JoinHandle<()>,
-    revocations: JoinHandle<()>,
-    settler: JoinHandle<()>,
+    receiver: AbortOnDropHandle<()>,
+    revocations: AbortOnDropHandle<()>,
+    settler: AbortOnDropHandle<()>,
     leases: LeaseKeeper,
     drain_grace: Duration,
 }
@@ -99,7 +99,7 @@ impl Worker {
             capacity: Arc::clone(&capacity),
             node_id: settings.node_id.clone(),
         };
-        let revocations = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
+        let watch = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
         let drain_grace = settings.drain_grace;
         let receiving = CancellationToken::new();
         let attempts = TaskTracker::new();
@@ -107,8 +107,8 @@ impl Worker {
         let pipeline =
             Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), settler, draining: receiving.clone() });
         let intake = Intake { broker, capacity, pipeline, receiving: receiving.clone(), attempts: attempts.clone() };
-        let receiver = tokio::spawn(intake.run());
-        Self { running, receiving, attempts, receiver, revocations, settler: settling, leases, drain_grace }
+        let [receiver, revocations, settler] = [tokio::spawn(intake.run()), watch, settling].map(AbortOnDropHandle::new);
+        Self { running, receiving, attempts, receiver, revocations, settler, leases, drain_grace }
     }
 
     /// The requests that run now.

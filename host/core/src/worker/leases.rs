@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::running::Running;
 use crate::broker::{Broker, BrokerError};
+use crate::executor::StopReason;
 
 /// Most leases of one call.
 const BATCH: usize = 1_000;
@@ -60,7 +61,7 @@ impl LeaseKeeper {
         Arc::clone(&self.running)
     }
 
-    /// Ends the thread. Leases still held run out.
+    /// Ends the thread. Leases still held run out, so attempts that still run are stopped.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
@@ -83,7 +84,7 @@ async fn keep(broker: Arc<dyn Broker>, running: Arc<Running>, stop: Cancellation
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return running.force_all(StopReason::LeaseLost),
             _ = ticks.tick() => {}
         }
         // A broker that does not answer must not keep this loop from stopping attempts whose leases run out.

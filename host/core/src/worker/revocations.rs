@@ -53,11 +53,21 @@ impl Watch {
         let mut messages = self.ports.broker.control().await?;
         while let Some(message) = messages.next().await {
             match message {
-                Control::Revoke { tenant, id } => self.revoke(&tenant, id),
+                Control::Revoke { tenant, id } => self.told_of(&tenant, id).await,
                 Control::ModulesChanged { tenant } => self.ports.catalog.forget(&tenant),
             }
         }
         Ok(())
+    }
+
+    /// A message alone stops nothing: an attempt that was stopped for a result that is not REVOKED would leave it RUNNING for ever.
+    async fn told_of(&self, tenant: &Tenant, id: RequestId) {
+        if self.running.stops_of(tenant, id).is_empty() {
+            return;
+        }
+        if let Err(error) = self.stop_revoked(tenant, &[id]).await {
+            tracing::warn!(%error, request = %id, "cannot look whether a request was revoked");
+        }
     }
 
     async fn look(&self) {
@@ -78,15 +88,20 @@ impl Watch {
         }
         for (tenant, ids) in by_tenant {
             for batch in ids.chunks(BATCH) {
-                let results = self.ports.results.read(&tenant, batch).await?;
-                let revoked = results.into_iter().flatten().filter(|result| result.state == State::Revoked);
-                revoked.for_each(|result| self.revoke(&tenant, result.id));
+                self.stop_revoked(&tenant, batch).await?;
             }
         }
         Ok(())
     }
 
-    fn revoke(&self, tenant: &Tenant, id: RequestId) {
+    async fn stop_revoked(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<(), StoreError> {
+        let results = self.ports.results.read(tenant, ids).await?;
+        let revoked = results.into_iter().flatten().filter(|result| result.state == State::Revoked);
+        revoked.for_each(|result| self.stop(tenant, result.id));
+        Ok(())
+    }
+
+    fn stop(&self, tenant: &Tenant, id: RequestId) {
         for stop in self.running.stops_of(tenant, id) {
             stop.ask(StopReason::Revoked);
             let grace = self.grace;
