@@ -1,0 +1,140 @@
+//! A node: a worker on a runtime of its own, so that it can die as a process does, from one moment to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use mogbox_backends::broker::BrokerSettings;
+use mogbox_core::broker::{Broker, Settlement, Verdict};
+use mogbox_core::ids::NodeId;
+use mogbox_core::limits::Limits;
+use mogbox_core::submit::Submitter;
+use mogbox_core::worker::leases::LeaseKeeper;
+use mogbox_core::worker::{Ports, Worker, WorkerSettings};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::event::soon;
+use crate::script::Script;
+use crate::tap::{Hold, Renewals, Tapped, Taps};
+use crate::world::{Backend, World};
+
+/// How a node of a test differs from others.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) concurrency: usize,
+    pub(crate) limits: Limits,
+    /// What the broker grants.
+    pub(crate) lease: Duration,
+    pub(crate) drain_grace: Duration,
+    pub(crate) revoke_grace: Duration,
+    pub(crate) hold: Option<Hold>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let long = Duration::from_secs(30);
+        Self { concurrency: 4, limits: Limits::default(), lease: long, drain_grace: long, revoke_grace: long, hold: None }
+    }
+}
+
+/// A lease that a test waits out.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(300);
+
+impl Options {
+    pub(crate) fn short_lease() -> Self {
+        Self { lease: SHORT_LEASE, ..Self::default() }
+    }
+}
+
+/// A running node. Dropped, it dies.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    taps: Arc<Taps>,
+    worker: Option<Worker>,
+    runtime: Option<Runtime>,
+}
+
+impl Node {
+    pub(crate) async fn start(world: &World, script: &Arc<Script>, options: Options) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (id, taps) = (NodeId::random(), Arc::new(Taps::default()));
+        *taps.hold.lock().unwrap() = options.hold.clone();
+        let settings = BrokerSettings { queues: vec![world.queue.clone()], lease: options.lease, ..BrokerSettings::default() };
+        let leases = renewing(world.backend.clone(), settings.clone(), Arc::clone(&taps)).await;
+        let backend = world.backend.clone();
+        let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();
+        let ports = ports(world, Arc::new(Tapped { broker, taps: Arc::clone(&taps) }), script, &options.limits);
+        let Options { concurrency, limits, drain_grace, revoke_grace, .. } = options;
+        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace };
+        let worker = runtime.spawn(async move { Worker::start(settings, ports, leases) }).await.unwrap();
+        Self { id, taps, worker: Some(worker), runtime: Some(runtime) }
+    }
+
+    /// Ends when the broker has taken so many settlements of this node; their verdicts.
+    pub(crate) async fn settled(&self, number: usize) -> Vec<Verdict> {
+        let mut settled = self.taps.settled.subscribe();
+        let verdict = |settlement: &Settlement| settlement.verdict.clone();
+        soon(settled.wait_for(|settled| settled.len() >= number)).await.unwrap().iter().map(verdict).collect()
+    }
+
+    /// What this node has settled.
+    pub(crate) fn settlements(&self) -> Vec<Settlement> {
+        self.taps.settled.borrow().clone()
+    }
+
+    /// Ends when the node listens to control messages.
+    pub(crate) async fn listens(&self) {
+        self.taps.listening.happened().await;
+    }
+
+    pub(crate) fn renewals(&self, renewals: Renewals) {
+        *self.taps.renewals.lock().unwrap() = renewals;
+    }
+
+    pub(crate) async fn shutdown(mut self) {
+        soon(self.worker.take().unwrap().shutdown()).await;
+    }
+
+    /// Shuts down as far as that goes without waiting, then does `meanwhile`, then waits.
+    pub(crate) async fn shutdown_and(mut self, meanwhile: impl FnOnce()) {
+        let mut shutdown = std::pin::pin!(self.worker.take().unwrap().shutdown());
+        assert!(futures::poll!(&mut shutdown).is_pending());
+        meanwhile();
+        soon(shutdown).await;
+    }
+
+    /// Drops the worker; its process lives on.
+    pub(crate) fn drop_worker(&mut self) {
+        self.worker = None;
+    }
+
+    pub(crate) fn dies(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+async fn renewing(backend: Backend, settings: BrokerSettings, taps: Arc<Taps>) -> LeaseKeeper {
+    let lease = settings.lease;
+    let open = move || {
+        let open = async move { Ok(Arc::new(Tapped { broker: backend.broker(settings).await, taps }) as Arc<dyn Broker>) };
+        open.boxed()
+    };
+    LeaseKeeper::start(open, lease).await.unwrap()
+}
+
+fn ports(world: &World, broker: Arc<dyn Broker>, script: &Arc<Script>, limits: &Limits) -> Ports {
+    Ports {
+        submitter: Arc::new(Submitter::new(Arc::clone(&world.results), Arc::clone(&broker), limits.clone())),
+        broker,
+        results: Arc::clone(&world.results),
+        state: Arc::clone(&world.state),
+        catalog: Arc::clone(&world.catalog),
+        executor: Arc::clone(script) as _,
+    }
+}

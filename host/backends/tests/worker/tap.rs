@@ -1,0 +1,96 @@
+//! A real broker whose calls a test can watch and hold up: what was settled, when a node listens, what a renewal meets.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::ids::Tenant;
+use tokio::sync::watch;
+
+use crate::event::Event;
+
+/// What a renewal of leases meets.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Renewals {
+    /// The broker.
+    #[default]
+    Made,
+    /// A broker that does not answer.
+    Refused,
+    /// A node so slow that it does not notice that time passes: nothing is renewed and nothing said.
+    Skipped,
+}
+
+/// What a test sees of one node's calls, and its hold on them.
+#[derive(Default)]
+pub(crate) struct Taps {
+    pub(crate) settled: watch::Sender<Vec<Settlement>>,
+    pub(crate) listening: Event,
+    pub(crate) renewals: Mutex<Renewals>,
+    /// Deliveries are handed on only once `release` has happened.
+    pub(crate) hold: Mutex<Option<Hold>>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Hold {
+    pub(crate) taken: Event,
+    pub(crate) release: Event,
+}
+
+/// The broker with its taps.
+pub(crate) struct Tapped {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) taps: Arc<Taps>,
+}
+
+#[async_trait]
+impl Broker for Tapped {
+    async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError> {
+        self.broker.submit(submissions).await
+    }
+
+    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let deliveries = self.broker.receive(wanted, wait).await?;
+        let hold = self.taps.hold.lock().unwrap().clone();
+        if let Some(hold) = hold.filter(|_| !deliveries.is_empty()) {
+            hold.taken.happens();
+            hold.release.happened().await;
+        }
+        Ok(deliveries)
+    }
+
+    async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+        let renewals = *self.taps.renewals.lock().unwrap();
+        match renewals {
+            Renewals::Made => self.broker.extend(leases).await,
+            Renewals::Refused => Err(BrokerError::Unavailable("cut by the test".into())),
+            Renewals::Skipped => Ok(Vec::new()),
+        }
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
+        self.broker.settle(settlements).await?;
+        self.taps.settled.send_modify(|settled| settled.extend_from_slice(settlements));
+        Ok(())
+    }
+
+    async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
+        self.broker.broadcast(message).await
+    }
+
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
+        let messages = self.broker.control().await?;
+        self.taps.listening.happens();
+        Ok(messages)
+    }
+
+    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
+        self.broker.backlog(tenant).await
+    }
+
+    async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        self.broker.dead_letters(tenant, most).await
+    }
+}
