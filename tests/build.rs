@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use mogbox_guest_builder::{Build, Progress};
+use mogbox_guest_builder::Build;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..");
@@ -16,11 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // OUT_DIR is TARGET/PROFILE/build/PACKAGE-HASH/out: the guests' folder stands beside the profiles, one for all.
     let target = out.ancestors().nth(4).ok_or("OUT_DIR has no target folder above it")?.join("guests");
     let build = Build { manifest: root, packages: Vec::new(), target_dir: target.clone(), output: target.join("components") };
-    let components = build.run(|progress| {
-        if let Progress::Cargo(line) = progress {
-            eprintln!("{line}");
-        }
-    })?;
+    let components = build.run(|_| {})?;
     let mut constants = String::new();
     let mut examples = Vec::new();
     for component in components {

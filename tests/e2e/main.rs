@@ -1,5 +1,13 @@
 //! End-to-end tests over the real faces: the binary, its API and command line, real servers, real guests, the real Mognet client.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what the tests share is called by tests alone: where it cannot go on, the test has failed"
+)]
+
 mod support;
 
 mod bounds;

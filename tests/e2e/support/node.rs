@@ -46,7 +46,7 @@ impl Node {
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).map(ToOwned::to_owned);
         let watch = format!("cat; kill -9 {} 2>/dev/null", child.id());
         let watcher = Command::new("sh").args(["-c", &watch]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut node = Self { child, watcher: watcher, url: String::new(), folder };
+        let mut node = Self { child, watcher, url: String::new(), folder };
         node.url = url.unwrap_or_else(|| panic!("the node did not say that it is ready: {line:?} {}", node.log()));
         node
     }

@@ -13,6 +13,9 @@ use crate::api::is_loopback;
 use crate::logging::{self, LogFormat};
 use crate::node::{self, Backend, NodeSettings};
 
+/// Requests that one processor runs at once where nothing is said; each that computes makes way for the others every millisecond.
+const PLACES_PER_PROCESSOR: usize = 8;
+
 /// Start a node: it runs tasks and answers the API.
 #[derive(Args)]
 #[command(
@@ -41,7 +44,7 @@ pub(super) struct Serve {
     /// Take requests of this queue only; may be given several times.
     #[arg(long = "queue", value_name = "NAME", default_value = "tasks")]
     queues: Vec<QueueName>,
-    /// Requests run at once; the number of processors where absent.
+    /// Requests run at once; eight times the number of processors where absent, as most of them wait for something.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
     /// Change a bound, such as memory=256MiB; may be given several times.
@@ -71,7 +74,8 @@ impl Serve {
 
     fn settings(self) -> anyhow::Result<NodeSettings> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let concurrency = self.concurrency.map_or(processors, |number| usize::try_from(number).unwrap_or(usize::MAX));
+        let concurrency =
+            self.concurrency.map_or(processors * PLACES_PER_PROCESSOR, |number| usize::try_from(number).unwrap_or(usize::MAX));
         Ok(NodeSettings {
             listen: loopback(&self.listen)?,
             backend: self.redis.map_or(Backend::Embedded(self.data), Backend::Redis),
