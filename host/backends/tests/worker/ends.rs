@@ -7,8 +7,9 @@ use mogbox_core::limits::Bound;
 use mogbox_core::outcome::{ArgumentError, Outcome};
 use mogbox_core::result::{Exception, State, Value};
 
+use crate::event::Event;
 use crate::harness::on_both;
-use crate::node::{Options, SHORT_LEASE};
+use crate::node::Options;
 use crate::script::{CPU_US, Script, done, failed, saw};
 use crate::world::{TASK, World, entries, json};
 
@@ -114,14 +115,20 @@ async fn a_task_sees_its_request_and_writes_metadata(world: World) {
 }
 
 async fn an_attempt_that_outlives_its_lease_many_times_over_is_not_handed_out_again(world: World) {
-    let last = |_| async {
-        tokio::time::sleep(5 * SHORT_LEASE).await;
+    let (running, finish) = (Event::new(), Event::new());
+    let (started, may_finish) = (running.clone(), finish.clone());
+    let script = Script::default().then(TASK, |_| async move {
+        started.happens();
+        may_finish.happened().await;
         done()
-    };
-    let script = Script::default().then(TASK, last).ready();
-    let (_holder, _other) =
-        (world.node_with(&script, Options::short_lease()).await, world.node_with(&script, Options::short_lease()).await);
+    });
+    let script = script.ready();
+    let holder = world.node_with(&script, Options::short_lease()).await;
     let id = world.submit_task(TASK).await;
-    assert_eq!(world.end(id).await, (State::Success, 1, 1));
-    assert_eq!(script.executed(TASK), [1]);
+    running.happened().await;
+    let _other = world.node_with(&script, Options::short_lease()).await;
+    // Three times within each length.
+    holder.renewed(15).await;
+    finish.happens();
+    assert_eq!((world.end(id).await, script.executed(TASK)), ((State::Success, 1, 1), vec![1]));
 }

@@ -38,7 +38,7 @@ impl Default for Options {
 }
 
 /// A lease that a test waits out.
-pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(300);
+const SHORT_LEASE: Duration = Duration::from_millis(300);
 
 impl Options {
     pub(crate) fn short_lease() -> Self {
@@ -85,6 +85,11 @@ impl Node {
     /// Ends when the node listens to control messages.
     pub(crate) async fn listens(&self) {
         self.taps.listening.happened().await;
+    }
+
+    /// Ends when this node has renewed its leases so many times.
+    pub(crate) async fn renewed(&self, times: usize) {
+        soon(self.taps.renewed.subscribe().wait_for(|renewed| *renewed >= times)).await.unwrap();
     }
 
     pub(crate) fn renewals(&self, renewals: Renewals) {

@@ -29,6 +29,8 @@ pub(crate) struct Taps {
     pub(crate) settled: watch::Sender<Vec<Settlement>>,
     pub(crate) listening: Event,
     pub(crate) renewals: Mutex<Renewals>,
+    /// How many times leases were renewed.
+    pub(crate) renewed: watch::Sender<usize>,
     /// Deliveries are handed on only once `release` has happened.
     pub(crate) hold: Mutex<Option<Hold>>,
 }
@@ -64,7 +66,11 @@ impl Broker for Tapped {
     async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
         let renewals = *self.taps.renewals.lock().unwrap();
         match renewals {
-            Renewals::Made => self.broker.extend(leases).await,
+            Renewals::Made => {
+                let lost = self.broker.extend(leases).await?;
+                self.taps.renewed.send_modify(|times| *times += 1);
+                Ok(lost)
+            }
             Renewals::Refused => Err(BrokerError::Unavailable("cut by the test".into())),
             Renewals::Skipped => Ok(Vec::new()),
         }
