@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Connections at once; more wait in the system's queue.
@@ -26,12 +26,15 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Serves until `stopping` is cancelled and the last answers are out.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    serve_at_most(MAX_CONNECTIONS, listener, router, stopping).await;
+}
+
+async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stopping: CancellationToken) {
     let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(most));
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        let stream = tokio::select! {
-            stream = accept(&listener) => stream,
+        let (permit, stream) = tokio::select! {
+            next = next(&permits, &listener) => next,
             () = stopping.cancelled() => break,
         };
         let service = TowerToHyperService::new(router.clone());
@@ -56,6 +59,13 @@ fn http() -> http1::Builder {
     builder
 }
 
+/// The next connection, once there is a place for it.
+async fn next(permits: &Arc<Semaphore>, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, TcpStream) {
+    // Nobody closes the semaphore, so that there always is a permit.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    (permit, accept(listener).await)
+}
+
 /// The next connection. Where the system has no room for one, it may have some soon.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
@@ -70,5 +80,26 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_node_stops_although_every_connection_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopping = CancellationToken::new();
+        let serving = tokio::spawn(serve_at_most(1, listener, Router::new(), stopping.clone()));
+        let mut taken = TcpStream::connect(address).await.unwrap();
+        taken.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        // Once it is answered, it holds the only permit until it is closed.
+        assert!(taken.read(&mut [0; 64]).await.unwrap() > 0);
+        stopping.cancel();
+        tokio::time::timeout(HEADER_TIME / 2, serving).await.unwrap().unwrap();
+        drop(taken);
     }
 }

@@ -16,6 +16,9 @@ use crate::node::{self, Backend, NodeSettings};
 /// Requests that one processor runs at once where nothing is said; each that computes makes way for the others every millisecond.
 const PLACES_PER_PROCESSOR: usize = 8;
 
+/// Time that threads get to end with the node.
+const LAST_THREADS: Duration = Duration::from_secs(2);
+
 /// Start a node: it runs tasks and answers the API.
 #[derive(Args)]
 #[command(
@@ -68,8 +71,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         logging::start(self.log_format, &self.log)?;
         let settings = self.settings()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the threads of the node")?;
-        runtime.block_on(node::run(settings))
+        run_to_end(node::run(settings))
     }
 
     fn settings(self) -> anyhow::Result<NodeSettings> {
@@ -86,6 +88,15 @@ impl Serve {
             drain: self.drain,
         })
     }
+}
+
+/// Runs the node on threads of its own. What computes when it has ended, such as the compiler of a module that nobody waits for any
+/// more, does not keep the process from ending.
+fn run_to_end(node: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the threads of the node")?;
+    let ended = runtime.block_on(node);
+    runtime.shutdown_timeout(LAST_THREADS);
+    ended
 }
 
 /// A loopback address with its port. Nobody who reaches the API needs a token, so that nobody else may reach it.
@@ -120,6 +131,17 @@ fn limits(given: &[String]) -> anyhow::Result<Limits> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_ends_although_a_module_still_compiles() {
+        let (done, compiled) = std::sync::mpsc::channel::<()>();
+        let node = async {
+            tokio::task::spawn_blocking(move || compiled.recv());
+            Ok(())
+        };
+        run_to_end(node).unwrap();
+        drop(done);
+    }
 
     #[test]
     fn only_a_loopback_address_is_listened_on() {
