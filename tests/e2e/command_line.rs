@@ -63,7 +63,7 @@ fn mistakes_are_answered_with_the_way_out() {
     let text_file = text_file.to_str().unwrap();
     let cases: &[(&[&str], &[&str])] = &[
         (&["push", "no-such-file.wasm"], &["no-such-file.wasm", "mogbox build"]),
-        (&["push", text_file], &["notes.txt", "not a"]),
+        (&["push", text_file], &["notes.txt", "it is text, expected a WebAssembly component"]),
         (&["submit", "example.ad", "1", "2"], &["example.ad", "example.add"]),
         (&["submit", "example.add", "--kwargs", "{n1: 1}"], &["{n1: 1}", "JSON"]),
         (&["submit", "example.add", "1", "2", "--metadata", "user_id"], &["user_id", "key=json"]),

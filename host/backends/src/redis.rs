@@ -158,7 +158,8 @@ pub(crate) fn failure(error: &RedisError) -> BackendError {
 }
 
 /// A URL as it may be shown: without user, password and parameters.
-fn without_secrets(url: &str) -> String {
+#[must_use]
+pub fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
     let place = place.split_once('?').map_or(place, |(place, _)| place);
