@@ -40,7 +40,7 @@ A first tour:
   mogbox build examples/add                      build a task written in Rust
   mogbox push examples/add/target/mogbox/example-add.wasm
   mogbox submit example.add 1 2 --wait           run it: prints 3.0
-  mogbox submit example.add 1 2 --metadata launched_by=@dol
+  mogbox submit example.add 1 2 --metadata user_id=dol
   mogbox get ID                                  state, value, metadata, log, receipt
   mogbox metadata ID --set note='\"from outside\"'
 
