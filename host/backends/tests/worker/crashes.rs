@@ -25,7 +25,7 @@ async fn a_request_whose_node_died_is_finished_by_another(world: World) {
     running.happened().await;
     assert_eq!(world.counts(id).await, (State::Running, 1, 0));
     node.dies();
-    let other = world.node_with(&script, Options::short_lease()).await;
+    let other = world.node(&script).await;
     assert_eq!(other.settled(1).await, [Verdict::Done]);
     assert_eq!((world.counts(id).await, script.executed(TASK)), ((State::Success, 2, 1), vec![1, 2]));
     assert_eq!(world.result(id).await.node_id.as_deref(), Some(other.id.as_str()));
@@ -49,8 +49,7 @@ async fn a_request_that_kills_each_node_is_given_up_after_four_executions(world:
         running.happened().await;
         node.dies();
     }
-    let node = world.node_with(&script, Options::short_lease()).await;
-    node.settled(1).await;
+    world.node(&script).await.settled(1).await;
     assert_eq!(script.executed(TASK), [1, 2, 3, 4]);
     given_up(&world, id, 4).await;
 }
@@ -75,7 +74,7 @@ async fn nodes_that_die_before_the_start_count_as_well(world: World) {
 
 async fn an_attempt_that_panics_counts_as_a_crash_and_the_node_goes_on(world: World) {
     let script = Script::default().then(TASK, |_| async { panic!("on purpose") }).answer(TASK, done()).ready();
-    let node = world.node_with(&script, Options { concurrency: 1, ..Options::short_lease() }).await;
+    let node = world.node_with(&script, Options::lease_of_two_seconds()).await;
     let id = world.submit_task(TASK).await;
     assert_eq!(node.settled(1).await, [Verdict::Done]);
     assert_eq!((world.counts(id).await, script.executed(TASK)), ((State::Success, 2, 1), vec![1, 2]));
@@ -97,7 +96,7 @@ async fn a_worker_that_is_dropped_ends_its_attempts_and_takes_no_more(world: Wor
     node.drop_worker();
     ended.happened().await;
     let second = world.submit_task(TASK).await;
-    let other = world.node_with(&script, Options::short_lease()).await;
+    let other = world.node(&script).await;
     assert_eq!(other.settled(2).await, [Verdict::Done, Verdict::Done]);
     assert_eq!((world.counts(first).await, world.counts(second).await), ((State::Success, 2, 1), (State::Success, 1, 1)));
     assert_eq!(node.settlements(), []);

@@ -123,12 +123,12 @@ async fn an_attempt_that_outlives_its_lease_many_times_over_is_not_handed_out_ag
         done()
     });
     let script = script.ready();
-    let holder = world.node_with(&script, Options::short_lease()).await;
+    let holder = world.node_with(&script, Options::lease_of_two_seconds()).await;
     let id = world.submit_task(TASK).await;
     running.happened().await;
-    let _other = world.node_with(&script, Options::short_lease()).await;
+    let _other = world.node(&script).await;
     // Three times within each length.
-    holder.renewed(15).await;
+    holder.renewed(9).await;
     finish.happens();
     assert_eq!((world.end(id).await, script.executed(TASK)), ((State::Success, 1, 1), vec![1]));
 }

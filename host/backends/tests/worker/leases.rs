@@ -1,7 +1,6 @@
 //! Leases that are lost: the attempt is stopped, and nothing that it does counts any more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mogbox_core::context::ContextError;
 use mogbox_core::executor::StopReason;
@@ -29,7 +28,7 @@ struct TakenOver {
 }
 
 async fn taken_over(world: &World, script: &Arc<Script>, first_runs: &Event, second_runs: &Event) -> TakenOver {
-    let first = world.node_with(script, Options { concurrency: 1, ..Options::short_lease() }).await;
+    let first = world.node_with(script, Options::short_lease()).await;
     first.renewals(Renewals::Skipped);
     let id = world.submit_task(TASK).await;
     first_runs.happened().await;
@@ -76,13 +75,23 @@ async fn an_attempt_whose_lease_another_node_took_is_stopped_and_writes_nothing(
 }
 
 async fn an_attempt_whose_lease_cannot_be_renewed_is_stopped_before_it_ends(world: World) {
-    let running = Event::new();
-    let script = Script::default().resist(TASK, &running).answer(TASK, done()).ready();
-    let node = world.node_with(&script, Options { lease: Duration::from_secs(1), ..Options::default() }).await;
+    let [running, stopped] = [0; 2].map(|_| Event::new());
+    let (started, has_stopped) = (running.clone(), stopped.clone());
+    let script = Script::default().then(TASK, |attempt| async move {
+        started.happens();
+        attempt.stop.forced().await;
+        has_stopped.happens();
+        Outcome::Stopped(attempt.stop.reason().unwrap())
+    });
+    let script = script.answer(TASK, done()).ready();
+    let node = world.node_with(&script, Options::lease_of_two_seconds()).await;
     node.renewals(Renewals::Refused);
     let id = world.submit_task(TASK).await;
     running.happened().await;
-    // The same node takes it again once its lease has ended, and this time is done before that.
+    stopped.happened().await;
+    // The lease has not ended: the request is still this node's, as nothing was settled.
+    assert_eq!((world.counts(id).await, node.settlements()), ((State::Running, 1, 0), vec![]));
+    node.renewals(Renewals::Made);
     assert_eq!(world.end(id).await, (State::Success, 2, 1));
     assert_eq!(script.executed(TASK), [1, 2]);
 }

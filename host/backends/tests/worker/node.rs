@@ -37,12 +37,16 @@ impl Default for Options {
     }
 }
 
-/// A lease that a test waits out.
-const SHORT_LEASE: Duration = Duration::from_millis(300);
-
 impl Options {
+    /// With one place, and a lease that a test can wait out. Only for nodes that lose what they hold: with so short a lease, a busy
+    /// machine loses it by itself.
     pub(crate) fn short_lease() -> Self {
-        Self { lease: SHORT_LEASE, ..Self::default() }
+        Self { concurrency: 1, lease: Duration::from_millis(900), ..Self::default() }
+    }
+
+    /// With one place, and a lease that is long enough to be kept and short enough to be seen to be kept.
+    pub(crate) fn lease_of_two_seconds() -> Self {
+        Self { lease: Duration::from_secs(2), ..Self::short_lease() }
     }
 }
 

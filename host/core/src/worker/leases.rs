@@ -1,4 +1,4 @@
-//! Keeps the leases of running attempts, on an OS thread and a runtime of its own: no guest, and no load, can hold it up.
+//! Keeps the leases of running attempts, on an OS thread and a runtime of its own: no guest can hold it up.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::running::Running;
@@ -80,19 +81,36 @@ impl Drop for LeaseKeeper {
 }
 
 async fn keep(broker: Arc<dyn Broker>, running: Arc<Running>, stop: CancellationToken, lease: Duration) {
-    let mut ticks = tokio::time::interval(lease / 3);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tokio::select! {
+        () = stop.cancelled() => running.force_all(StopReason::LeaseLost),
+        () = renew_on_time(broker.as_ref(), &running, lease) => {}
+        () = stop_overdue(&running, lease) => {}
+    }
+}
+
+async fn renew_on_time(broker: &dyn Broker, running: &Running, lease: Duration) {
+    let mut ticks = every(lease / 3);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return running.force_all(StopReason::LeaseLost),
-            _ = ticks.tick() => {}
-        }
-        // A broker that does not answer must not keep this loop from stopping attempts whose leases run out.
-        if tokio::time::timeout(lease / 4, renew(broker.as_ref(), &running)).await.is_err() {
+        ticks.tick().await;
+        if tokio::time::timeout(lease / 4, renew(broker, running)).await.is_err() {
             tracing::warn!("the broker did not renew leases in time");
         }
+    }
+}
+
+/// Looks often enough that an attempt is stopped before its lease ends, whether or not the broker answers.
+async fn stop_overdue(running: &Running, lease: Duration) {
+    let mut ticks = every(lease / 20);
+    loop {
+        ticks.tick().await;
         running.stop_overdue(lease - lease / 10);
     }
+}
+
+fn every(time: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(time);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 async fn renew(broker: &dyn Broker, running: &Running) {
