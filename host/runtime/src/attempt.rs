@@ -9,7 +9,7 @@ use mogbox_core::{Attempt, Execution, Outcome, Receipt};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::bindings::exports::mogbox::task::tasks::TaskError;
-use crate::cache::Ready;
+use crate::cache::{NotLoaded, Ready};
 use crate::ends::{CpuMeter, Ends};
 use crate::engine::ENGINE_NAME;
 use crate::guest::{Guest, World};
@@ -24,13 +24,13 @@ const COPY_SLACK: usize = 64 << 10;
 pub(crate) async fn execute(
     engine: &Engine,
     places: &Places,
-    load: impl Future<Output = Result<Ready, Arc<str>>>,
+    load: impl Future<Output = Result<Ready, NotLoaded>>,
     attempt: Attempt,
 ) -> Execution {
     let ends = Ends::new(attempt.stop.clone(), attempt.deadline);
     let module = match ends.race(load).await {
         Ok(Ok(module)) => module,
-        Ok(Err(text)) => return not_started(&attempt, Outcome::Unavailable(text.to_string())),
+        Ok(Err(missing)) => return not_started(&attempt, missing.outcome()),
         Err(cut) => return not_started(&attempt, cut.outcome(&attempt.limits)),
     };
     let Some(place) = places.take() else {

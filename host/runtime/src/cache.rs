@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use mogbox_core::{Digest, ModuleStore};
+use mogbox_core::{Digest, ModuleStore, Outcome, StoreError};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -16,12 +16,64 @@ use crate::bindings::TaskPre;
 use crate::engine::EngineSettings;
 use crate::guest::Guest;
 use crate::linker::link;
+use crate::trap::{for_people, is_of_the_machine};
 
 /// A module that is ready to be instantiated.
 pub(crate) type Ready = Arc<TaskPre<Guest>>;
 
+/// The class of an attempt whose module can never run.
+const BROKEN_MODULE: &str = "module";
+
+/// Bytes of the text that says why a module is not there.
+const MAX_REASON: usize = 2 << 10;
+
+/// Why a module is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotLoaded {
+    /// It is lost, damaged or does not compile: trying again would find the same.
+    Broken(Arc<str>),
+    /// The store or the machine does not give what it takes: trying again may help.
+    Unavailable(Arc<str>),
+}
+
+impl NotLoaded {
+    fn broken(digest: Digest, what: &str) -> Self {
+        Self::Broken(format!("{}; push module {digest} again", for_people(what, MAX_REASON)).into())
+    }
+
+    fn unavailable(error: &dyn std::fmt::Display) -> Self {
+        Self::Unavailable(error.to_string().into())
+    }
+
+    /// The outcome of an attempt that needed the module.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::Broken(text) => Outcome::Trapped { class: BROKEN_MODULE.into(), message: text.to_string() },
+            Self::Unavailable(text) => Outcome::Unavailable(text.to_string()),
+        }
+    }
+}
+
+/// Why bytes did not become a component.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotCompiled {
+    /// They never will.
+    #[error("{0}")]
+    Invalid(String),
+    /// The machine refused what it takes, or the process ends.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl NotCompiled {
+    fn of(error: &wasmtime::Error) -> Self {
+        let text = format!("{error:#}");
+        if is_of_the_machine(error) { Self::Refused(text) } else { Self::Invalid(text) }
+    }
+}
+
 /// A module, or why it is not there.
-type Loaded = Result<Ready, Arc<str>>;
+type Loaded = Result<Ready, NotLoaded>;
 
 /// The modules of a process.
 pub(crate) struct ModuleCache {
@@ -83,39 +135,51 @@ impl ModuleCache {
 
     fn start_loading(self: Arc<Self>, digest: Digest) -> Shared<BoxFuture<'static, Loaded>> {
         let task = tokio::spawn(async move {
-            let crashed = |_| Err(format!("loading module {digest} crashed"));
+            let crashed = |_| Err(NotLoaded::unavailable(&format_args!("loading module {digest} crashed")));
             let loaded = AssertUnwindSafe(self.fetch_and_compile(digest)).catch_unwind().await.unwrap_or_else(crashed);
             self.slots().loading.remove(&digest);
-            loaded.map(|component| self.keep(digest, &component.0, component.1)).map_err(Arc::from)
+            loaded.map(|(component, linked)| self.keep(digest, &component, linked))
         });
-        task.map(|joined| joined.unwrap_or_else(|error| Err(error.to_string().into()))).boxed().shared()
+        task.map(|joined| joined.unwrap_or_else(|error| Err(NotLoaded::unavailable(&error)))).boxed().shared()
     }
 
-    async fn fetch_and_compile(&self, digest: Digest) -> Result<(Component, TaskPre<Guest>), String> {
-        let found = self.store.get(&digest).await.map_err(|error| error.to_string())?;
-        let bytes = found.ok_or_else(|| format!("module {digest} is not in the store"))?;
-        if Digest::of(&bytes) != digest {
-            return Err(format!("the stored bytes of module {digest} are not those that were uploaded"));
-        }
-        let component = self.compile(bytes.into()).await?;
-        let linked = link(&self.linker, &component).map_err(|error| format!("{error:#}"))?;
+    async fn fetch_and_compile(&self, digest: Digest) -> Result<(Component, TaskPre<Guest>), NotLoaded> {
+        let broken = |what: &str| NotLoaded::broken(digest, what);
+        let bytes = self.fetch(digest).await?;
+        let component = self.compile(bytes.into()).await.map_err(|error| match error {
+            NotCompiled::Invalid(text) => broken(&format!("the stored module does not compile: {text}")),
+            NotCompiled::Refused(_) => NotLoaded::unavailable(&error),
+        })?;
+        let linked = link(&self.linker, &component).map_err(|error| broken(&format!("the stored module does not link: {error:#}")))?;
         Ok((component, linked))
     }
 
+    /// The store answers with bytes of this digest or, where they are not, that they are malformed: they are not hashed here again.
+    async fn fetch(&self, digest: Digest) -> Result<Vec<u8>, NotLoaded> {
+        match self.store.get(&digest).await {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(NotLoaded::broken(digest, "the bytes of the module are gone from the store")),
+            Err(StoreError::Malformed(_)) => Err(NotLoaded::broken(digest, "the stored bytes are not those of the module that was pushed")),
+            Err(error @ StoreError::Unavailable(_)) => Err(NotLoaded::unavailable(&error)),
+        }
+    }
+
     /// Compiles on a thread of its own, once fewer than the allowed number do.
-    pub(crate) async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, String> {
-        let permit = Arc::clone(&self.compilations).acquire_owned().await.map_err(|error| error.to_string())?;
+    pub(crate) async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
+        let refused = |error: &dyn std::fmt::Display| NotCompiled::Refused(error.to_string());
+        let permit = Arc::clone(&self.compilations).acquire_owned().await.map_err(|error| refused(&error))?;
         let engine = self.engine.clone();
         let compiling = tokio::task::spawn_blocking(move || {
             let compiled = Component::from_binary(&engine, &bytes);
             drop(permit);
-            let component = compiled?;
-            component.initialize_copy_on_write_image()?;
-            Ok::<_, wasmtime::Error>(component)
+            let component = compiled.map_err(|error| NotCompiled::of(&error))?;
+            component.initialize_copy_on_write_image().map_err(|error| NotCompiled::Refused(format!("{error:#}")))?;
+            Ok(component)
         });
         match compiling.await {
-            Ok(compiled) => compiled.map_err(|error| format!("{error:#}")),
-            Err(_) => Err("the compiler crashed".into()),
+            Ok(compiled) => compiled,
+            Err(error) if error.is_panic() => Err(NotCompiled::Invalid("the compiler crashed".into())),
+            Err(error) => Err(refused(&error)),
         }
     }
 

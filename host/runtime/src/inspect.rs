@@ -11,7 +11,7 @@ use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::module::TaskDescription;
 use mogbox_core::{Digest, Rejected};
 
-use crate::cache::ModuleCache;
+use crate::cache::{ModuleCache, NotCompiled};
 use crate::linker::link;
 use crate::places::Places;
 use crate::trap::for_people;
@@ -35,11 +35,14 @@ pub(crate) async fn inspect(
 async fn admit(cache: &ModuleCache, places: &Places, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, String> {
     check_size(&bytes, limits)?;
     shape::check_kind(&bytes)?;
-    let digest = Digest::of(&bytes);
+    let digest = digest_of(&bytes).await?;
     let component = tokio::time::timeout(MAX_COMPILATION, cache.compile(bytes))
         .await
         .map_err(|_| format!("it does not compile within {} s", MAX_COMPILATION.as_secs()))?
-        .map_err(|error| format!("it is not a valid component: {error}"))?;
+        .map_err(|error| match error {
+            NotCompiled::Invalid(text) => format!("it is not a valid component: {text}"),
+            NotCompiled::Refused(text) => format!("this node cannot compile it now: {text}"),
+        })?;
     shape::check_imports(cache.engine(), &component)?;
     shape::check_exports(cache.engine(), &component)?;
     let linked = link(cache.linker(), &component).map_err(|error| format!("its imports or exports do not fit the WIT: {error:#}"))?;
@@ -48,6 +51,12 @@ async fn admit(cache: &ModuleCache, places: &Places, bytes: Arc<[u8]>, limits: &
     drop(place);
     cache.keep(digest, &component, linked);
     Ok(tasks)
+}
+
+/// Hashed on a thread of its own: it may be many bytes.
+async fn digest_of(bytes: &Arc<[u8]>) -> Result<Digest, String> {
+    let bytes = Arc::clone(bytes);
+    tokio::task::spawn_blocking(move || Digest::of(&bytes)).await.map_err(|error| error.to_string())
 }
 
 fn check_size(bytes: &[u8], limits: &Limits) -> Result<(), String> {

@@ -20,10 +20,16 @@ pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
     if let Some(bound) = bound_passed(error, guest) {
         return Outcome::OverBound { bound, limit: guest.limits.show(bound) };
     }
-    if error.is::<PoolConcurrencyLimitError>() || error.is::<std::io::Error>() {
+    if error.is::<PoolConcurrencyLimitError>() || is_of_the_machine(error) {
         return Outcome::Unavailable(format!("no room for another guest on this node: {error:#}"));
     }
     Outcome::Trapped { class: class(error).into(), message: message(error) }
+}
+
+/// Whether the machine refused something, such as memory: no fault of the guest's.
+pub(crate) fn is_of_the_machine(error: &wasmtime::Error) -> bool {
+    // The engine passes errors of system calls on in a type that is not public; all of them are shown alike.
+    error.is::<std::io::Error>() || error.root_cause().to_string().contains("(os error ")
 }
 
 fn bound_passed(error: &wasmtime::Error, guest: &Guest) -> Option<Bound> {
@@ -89,6 +95,14 @@ pub(crate) fn for_people(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_a_system_call_is_the_machines_and_one_of_the_guest_is_not() {
+        let refused = std::io::Error::from_raw_os_error(12);
+        assert!(is_of_the_machine(&wasmtime::Error::msg(refused.to_string()).context("mapping code")));
+        assert!(is_of_the_machine(&wasmtime::Error::new(refused)));
+        assert!(!is_of_the_machine(&wasmtime::Error::msg("magic header not detected")));
+    }
 
     #[test]
     fn text_for_people_is_cut_at_a_character_and_has_no_control_characters() {

@@ -38,17 +38,6 @@ async fn a_module_is_fetched_and_compiled_once_for_all_who_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_module_that_is_not_there_is_the_hosts_fault() {
-    let world = World::new();
-    let mut attempt = world.attempt(Run::of(&Guest::default()));
-    attempt.module = mogbox_core::Digest::of(b"nowhere");
-    let execution = mogbox_core::Executor::execute(&*world.sandbox, attempt).await;
-    let Outcome::Unavailable(text) = execution.outcome else { panic!("{:?}", execution.outcome) };
-    assert!(text.ends_with("is not in the store"), "{text}");
-    world.still_serves().await;
-}
-
-#[tokio::test]
 async fn metadata_is_read_and_written_while_the_task_runs() {
     let world = World::new();
     let copy = r#"

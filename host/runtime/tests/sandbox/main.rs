@@ -13,4 +13,6 @@ mod interruption;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod modules;
+#[cfg(test)]
 mod world;

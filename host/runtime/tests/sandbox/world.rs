@@ -30,10 +30,12 @@ type Stored<T> = Result<T, StoreError>;
 pub(crate) struct Memory {
     metadata: Mutex<HashMap<RequestId, Entries>>,
     children: Mutex<Vec<RequestId>>,
-    modules: Mutex<HashMap<Digest, Vec<u8>>>,
+    pub(crate) modules: Mutex<HashMap<Digest, Vec<u8>>>,
     state: Mutex<HashMap<String, Json>>,
     /// One permit for each time that a guest set metadata or began to wait.
     pub(crate) reached: Semaphore,
+    /// Why the store does not answer with a module's bytes, while it does not.
+    pub(crate) outage: Mutex<Option<String>>,
     /// How often a module's bytes were asked for.
     pub(crate) fetches: Mutex<u32>,
 }
@@ -131,7 +133,13 @@ impl ModuleStore for Memory {
 
     async fn get(&self, digest: &Digest) -> Stored<Option<Vec<u8>>> {
         *self.fetches.lock().unwrap() += 1;
-        Ok(self.modules.lock().unwrap().get(digest).cloned())
+        if let Some(text) = self.outage.lock().unwrap().clone() {
+            return Err(StoreError::Unavailable(text));
+        }
+        match self.modules.lock().unwrap().get(digest).cloned() {
+            Some(bytes) if Digest::of(&bytes) != *digest => Err(StoreError::Malformed(format!("module {digest}"))),
+            found => Ok(found),
+        }
     }
 
     async fn index(&self, _: &Tenant) -> Stored<IndexSnapshot> {
@@ -226,6 +234,7 @@ impl World {
             modules: Mutex::default(),
             state: Mutex::default(),
             reached: Semaphore::new(0),
+            outage: Mutex::default(),
             fetches: Mutex::default(),
         });
         let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).unwrap();
