@@ -1,6 +1,7 @@
 //! The HTTP API `/v1`: turns calls into calls of the ports and answers with JSON or a problem. Knows no backend, no sandbox, no
 //! command line.
 
+mod dead_letters;
 mod extract;
 mod guard;
 mod health;
@@ -76,6 +77,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/requests/{id}/revoke", post(requests::revoke))
         .route("/v1/requests/{id}/metadata", get(metadata::list).patch(metadata::patch))
         .route("/v1/requests/{id}/metadata/{key}", get(metadata::get).put(metadata::put))
+        .route("/v1/dead-letters", get(dead_letters::list))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_such_route)
@@ -88,7 +90,10 @@ pub(crate) fn router(api: Api) -> Router {
 
 async fn no_such_route(uri: Uri) -> Problem {
     let shown: String = uri.path().chars().take(80).collect();
-    Problem::new(Code::NoSuchRoute, format!("there is nothing at {shown:?}: the API is under /v1/requests and /v1/modules"))
+    Problem::new(
+        Code::NoSuchRoute,
+        format!("there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules and /v1/dead-letters"),
+    )
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Problem {

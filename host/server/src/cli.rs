@@ -2,6 +2,7 @@
 
 mod build;
 mod client;
+mod dead_letters;
 mod get;
 mod metadata;
 mod modules;
@@ -91,6 +92,8 @@ enum Command {
     Metadata(metadata::Metadata),
     /// Stop a request and everything that it submitted.
     Revoke(revoke::Revoke),
+    /// List what no node could run, with the reason.
+    DeadLetters(dead_letters::DeadLetters),
 }
 
 /// Reads the command line, does what it says, and returns the exit code: 0 done, 1 an error, 2 not understood; `submit --wait`
@@ -108,6 +111,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Get(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Metadata(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Revoke(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::DeadLetters(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| fail(&error, as_json))
 }

@@ -175,6 +175,25 @@ async fn another_tenant_finds_nothing_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_newest_first_to_their_tenant_alone() {
+    let served = Served::start().await;
+    for reason in ["old", "new"] {
+        served.submit().await;
+        let taken = served.api.broker.receive(1, Duration::from_secs(10)).await.unwrap().remove(0);
+        served.api.broker.settle(&[taken.reject(reason.to_owned(), Duration::ZERO)]).await.unwrap();
+    }
+    let (status, list) = served.call("GET", "/v1/dead-letters", &Value::Null).await;
+    let letters = list["dead_letters"].as_array().unwrap();
+    assert_eq!((status, letters.len(), &list["left_off"]), (200, 2, &json!(0)), "{list}");
+    assert_eq!((&letters[0]["reason"], &letters[1]["reason"], &letters[0]["queue"]), (&json!("new"), &json!("old"), &json!("tasks")));
+    assert!(letters[0]["body"].as_str().unwrap().contains("a.b"), "{list}");
+    let (_, newest) = served.call("GET", "/v1/dead-letters?most=1", &Value::Null).await;
+    assert_eq!(newest["dead_letters"], json!([letters[0]]));
+    let (_, strangers) = served.call("GET", "/v1/dead-letters?tenant=eve", &Value::Null).await;
+    assert_eq!(strangers["dead_letters"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_error_is_a_problem_of_its_own_media_type() {
     let served = Served::start().await;
     let calls = [
@@ -187,6 +206,7 @@ async fn every_error_is_a_problem_of_its_own_media_type() {
         ("GET", "/v1/modules/none", 404, "module-not-found"),
         ("POST", "/v1/modules/none/roll-back", 404, "module-not-found"),
         ("POST", "/v1/requests", 400, "malformed-body"),
+        ("GET", "/v1/dead-letters?most=1001", 400, "malformed-query"),
         ("GET", "/v1/requests/9b09b78c-688f-4d40-b7ba-1a1fb10215e2/wait?seconds=soon", 400, "malformed-query"),
         ("GET", "/v1/requests/9b09b78c-688f-4d40-b7ba-1a1fb10215e2?fields=all", 400, "malformed-query"),
     ];

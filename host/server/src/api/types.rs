@@ -2,6 +2,7 @@
 //! ids are UUIDs, digests are SHA-256 in hexadecimal.
 
 use jiff::Timestamp;
+use mogbox_core::broker::DeadLetter;
 use mogbox_core::module::{TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
 use mogbox_core::{Deadline, Digest, Entries, Json, QueueName, Report, RequestId, RequestResult, State, TaskName};
@@ -205,6 +206,15 @@ pub(crate) struct RollBack {
     /// The version; the one before the active one where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<Digest>,
+}
+
+/// `GET /v1/dead-letters?most=N`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeadLetterList {
+    /// Newest first.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// Letters asked for that are not here, as all bodies together would be too large for one answer.
+    pub(crate) left_off: usize,
 }
 
 /// `GET /healthz` and `GET /readyz` where all is well.

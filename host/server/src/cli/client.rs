@@ -98,7 +98,7 @@ impl Client {
                 anyhow!("no node answers at {server}: start one with `mogbox serve`, or name another with --server URL")
             }
             ureq::Error::HostNotFound => anyhow!("no such host as in {server}: check --server"),
-            ureq::Error::Timeout(_) => anyhow!("the node at {server} does not answer in time: see {server}/readyz"),
+            ureq::Error::Timeout(_) => anyhow!(error).context(format!("the node at {server} does not answer in time: see {server}/readyz")),
             other => anyhow!(other).context(format!("the call to {server} failed")),
         }
     }
@@ -108,6 +108,22 @@ impl Client {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.detail)]
 pub(super) struct Refused(pub(super) Problem);
+
+/// Whether a call that failed may have been carried out all the same: it broke off, or the node could not end it.
+pub(super) fn may_have_arrived(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<Refused>() {
+        Some(Refused(problem)) => problem.status >= 500,
+        None => error.downcast_ref::<ureq::Error>().is_some(),
+    }
+}
+
+/// The same error, with what to do about it. A refusal stays one.
+pub(super) fn with_advice(error: anyhow::Error, advice: &str) -> anyhow::Error {
+    match error.downcast::<Refused>() {
+        Ok(Refused(problem)) => Refused(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }).into(),
+        Err(error) => anyhow!("{error:#}; {advice}"),
+    }
+}
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
     serde_json::from_slice(body).context("the node's answer makes no sense to this version of the command line")

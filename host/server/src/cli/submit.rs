@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use mogbox_core::{Deadline, Entries, Json, QueueName, RequestId, TaskName};
 
 use super::Common;
+use super::client::{may_have_arrived, with_advice};
 use super::values::{parse_duration, parse_entry, parse_object, parse_value};
 use super::watch::{EXIT_CODES, watch};
 use crate::api::types::{NewRequest, Submitted};
@@ -78,7 +79,8 @@ impl Submit {
     pub(super) fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         let (client, output) = (common.client()?, common.output());
         let (wait, timeout, allow_unknown) = (self.wait, self.timeout, self.allow_unknown);
-        let Submitted { id, name } = client.post("/v1/requests", &self.request())?;
+        let request = self.request();
+        let Submitted { id, name } = client.post("/v1/requests", &request).map_err(|error| again_with(request.id, error))?;
         if allow_unknown {
             output.note("note: a request of a task that no module serves ends as INVALID once a node takes it");
         }
@@ -105,9 +107,18 @@ impl Submit {
             deadline: self.deadline.map(|after| Deadline::After(SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX))),
             queue: self.queue,
             delay_ms: self.delay.map_or(0, |delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
-            id: self.id,
+            // Chosen here, so that a submission whose answer is lost can be repeated without running twice.
+            id: Some(self.id.unwrap_or_else(RequestId::random)),
             allow_unknown: self.allow_unknown,
         }
+    }
+}
+
+/// The error of a submission that the node may have taken all the same, with the way to submit it again.
+fn again_with(id: Option<RequestId>, error: anyhow::Error) -> anyhow::Error {
+    match id.filter(|_| may_have_arrived(&error)) {
+        Some(id) => with_advice(error, &format!("to be safe, submit it again with --id {id}: where it was taken, that changes nothing")),
+        None => error,
     }
 }
 
@@ -122,6 +133,8 @@ mod tests {
         submit: Submit,
     }
 
+    const ID: &str = "9b09b78c-688f-4d40-b7ba-1a1fb10215e2";
+
     fn parse(line: &[&str]) -> Result<NewRequest, String> {
         let parsed = Line::try_parse_from([&["submit"], line].concat());
         parsed.map(|line| line.submit.request()).map_err(|error| error.to_string())
@@ -130,14 +143,39 @@ mod tests {
     #[test]
     fn everything_that_a_request_carries_can_be_said() {
         let line = ["a.b", "1", "-2", "@dol", "--kwargs", r#"{"x":1,"y":2}"#, "--kwarg", "y=[3]", "--metadata", "k=v", "--priority", "9"];
-        let request = parse(&[&line[..], &["--deadline", "30s", "--delay", "1500ms", "--queue", "q"]].concat()).unwrap();
+        let request = parse(&[&line[..], &["--deadline", "30s", "--delay", "1500ms", "--queue", "q", "--id", ID]].concat()).unwrap();
         assert_eq!(
             serde_json::to_string(&request).unwrap(),
             concat!(
                 r#"{"name":"a.b","args":[1,-2,"@dol"],"kwargs":{"x":1,"y":[3]},"metadata":{"k":"v"},"priority":9,"#,
-                r#""deadline":"PT30S","queue":"q","delay_ms":1500,"id":null,"allow_unknown":false}"#
+                r#""deadline":"PT30S","queue":"q","delay_ms":1500,"id":"9b09b78c-688f-4d40-b7ba-1a1fb10215e2","allow_unknown":false}"#
             )
         );
+    }
+
+    #[test]
+    fn a_request_has_an_id_before_it_is_sent() {
+        let id = || parse(&["a.b"]).unwrap().id.unwrap();
+        assert_ne!(id(), id());
+    }
+
+    #[test]
+    fn a_submission_without_an_answer_is_told_with_the_id_to_repeat_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let breaking = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            std::io::Read::read(&mut stream, &mut [0; 1024]).unwrap();
+        });
+        let client = super::super::client::Client::new(&server, mogbox_core::Tenant::default()).unwrap();
+        let request = parse(&["a.b", "--id", ID]).unwrap();
+        let lost = client.post::<Submitted>("/v1/requests", &request).unwrap_err();
+        breaking.join().unwrap();
+        let told = again_with(request.id, lost).to_string();
+        assert!(told.contains(&server) && told.contains(&format!("submit it again with --id {ID}")), "{told}");
+        // Nobody listens there any more: nothing was sent, and there is nothing to be careful about.
+        let refused = client.post::<Submitted>("/v1/requests", &request).unwrap_err();
+        assert!(!again_with(request.id, refused).to_string().contains(ID));
     }
 
     #[test]
