@@ -20,11 +20,11 @@ test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests com
 	cargo build --workspace --all-targets
 	cargo test --workspace --doc
 	cargo test --workspace --lib --bins
-	cargo test --workspace --test conformance --test sandbox
+	cargo test --workspace --test conformance --test sandbox --test worker
 	MOGBOX=$(TARGET)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
 
 lint: ## Formatting, clippy and documentation, with warnings as errors
-	@.ci/setup test
+	@.ci/setup lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
