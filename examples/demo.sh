@@ -5,14 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${MOGBOX:?run 'make demo'}" "${CARGO_TARGET_DIR:?run 'make demo'}"
 export CARGO_TARGET_DIR
-unset MOGBOX_TENANT
+unset MOGBOX_TENANT MOGBOX_REDIS MOGBOX_LOG
 components=$CARGO_TARGET_DIR/guests/components
 
 data=$(mktemp -d)
 node=
 
 stop() {
-  if [ -n "$node" ] && kill -0 "$node" 2>/dev/null; then kill -TERM "$node" && wait "$node" || true; fi
+  if [ -n "$node" ] && kill -TERM "$node" 2>/dev/null; then wait "$node" || true; fi
   rm -rf "$data"
 }
 trap stop EXIT
@@ -30,12 +30,17 @@ run build examples --output "$components"
 title "Start a node on the embedded store"
 "$MOGBOX" serve --listen 127.0.0.1:0 --data "$data/store" >"$data/ready" 2>"$data/log" &
 node=$!
+MOGBOX_SERVER=
 for _ in $(seq 300); do
   MOGBOX_SERVER=$(grep -o 'http://[0-9.:]*' "$data/ready" || true)
-  [ -n "$MOGBOX_SERVER" ] && break
-  kill -0 "$node" 2>/dev/null || { cat "$data/log" >&2; exit 1; }
+  if [ -n "$MOGBOX_SERVER" ] || ! kill -0 "$node" 2>/dev/null; then break; fi
   sleep 0.1
 done
+if [ -z "$MOGBOX_SERVER" ]; then
+  echo "the node does not say where it listens; its log:" >&2
+  cat "$data/log" >&2
+  exit 1
+fi
 export MOGBOX_SERVER
 cat "$data/ready"
 
