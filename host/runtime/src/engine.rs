@@ -54,7 +54,7 @@ pub struct EngineSettings {
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
-            max_instances: 1_000,
+            max_instances: 4_000,
             allocation: Allocation::Pooling,
             keep_resident: 512 << 10,
             guest_stack: 512 << 10,

@@ -1,38 +1,46 @@
-//! The log of one attempt: what the guest logs and what it prints, line by line, within bounds. What is beyond them is counted
-//! and dropped, so that a flood costs the host nothing.
+//! The log of one attempt: what the guest logs and what it prints, line by line, within bounds. A flood is counted
+//! and dropped but for its beginning and its end, so that it costs the host nothing.
+
+mod lines;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::limits::Limits;
 use mogbox_core::report::Level;
 use mogbox_core::{Entries, LogLine};
 
+use self::lines::Lines;
 use crate::output::Source;
+use crate::trap::for_people;
 
 /// A printed line longer than this is kept as several.
 const MAX_PRINTED_LINE: usize = 8 << 10;
+
+/// What Rust's panics begin with, in the log as on standard error.
+const PANIC: &str = "panicked at ";
+
+/// How Rust ends what it prints of a panic.
+const END_OF_PANIC: &str = "note: run with";
+
+/// Bytes of what a panic says, as far as it is shown with the failure.
+const MAX_PANIC: usize = 512;
 
 /// A journal that the guest's output streams write to as well.
 #[derive(Clone)]
 pub(crate) struct SharedJournal(Arc<Mutex<Journal>>);
 
 struct Journal {
-    lines: Vec<LogLine>,
-    bytes: usize,
-    dropped: u64,
+    lines: Lines,
     piped: u64,
-    max_lines: usize,
-    max_bytes: usize,
     output: Vec<u8>,
     error: Vec<u8>,
 }
 
 impl SharedJournal {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let (max_lines, max_bytes) = (limits.length(Bound::LogLines), limits.length(Bound::Log));
-        let (lines, output, error) = (Vec::new(), Vec::new(), Vec::new());
-        Self(Arc::new(Mutex::new(Journal { lines, bytes: 0, dropped: 0, piped: 0, max_lines, max_bytes, output, error })))
+        let journal = Journal { lines: Lines::new(limits), piped: 0, output: Vec::new(), error: Vec::new() };
+        Self(Arc::new(Mutex::new(journal)))
     }
 
     /// One line of the guest's.
@@ -53,9 +61,15 @@ impl SharedJournal {
     /// Every line, and the number of those dropped. The journal is empty afterwards.
     pub(crate) fn take(&self) -> (Vec<LogLine>, u64) {
         let mut journal = self.lock();
-        journal.end_line(Source::Output, false);
-        journal.end_line(Source::Error, false);
-        (std::mem::take(&mut journal.lines), std::mem::take(&mut journal.dropped))
+        journal.end_lines();
+        journal.lines.take()
+    }
+
+    /// What the guest said when it panicked, where that is among its last words.
+    pub(crate) fn last_panic(&self) -> Option<String> {
+        let mut journal = self.lock();
+        journal.end_lines();
+        panic_in(&journal.lines.newest())
     }
 
     fn lock(&self) -> MutexGuard<'_, Journal> {
@@ -66,12 +80,6 @@ impl SharedJournal {
 
 impl Journal {
     fn push(&mut self, level: Level, message: String, fields: Entries) {
-        let size = message.len().saturating_add(fields.size());
-        if self.lines.len() >= self.max_lines || size > self.max_bytes.saturating_sub(self.bytes) {
-            self.dropped = self.dropped.saturating_add(1);
-            return;
-        }
-        self.bytes = self.bytes.saturating_add(size);
         self.lines.push(LogLine { at: Timestamp::now(), level, message, fields });
     }
 
@@ -95,6 +103,11 @@ impl Journal {
         self.line(source).extend_from_slice(part);
     }
 
+    fn end_lines(&mut self) {
+        self.end_line(Source::Output, false);
+        self.end_line(Source::Error, false);
+    }
+
     /// Keeps what was printed since the last line's end; an empty line only where the guest ended one.
     fn end_line(&mut self, source: Source, ended_by_guest: bool) {
         let line = std::mem::take(self.line(source));
@@ -110,6 +123,20 @@ impl Journal {
             Source::Error => &mut self.error,
         }
     }
+}
+
+/// The newest panic in lines that come newest first, with the lines that belong to it: a printed panic takes several.
+fn panic_in(newest: &[&LogLine]) -> Option<String> {
+    let at = newest.iter().position(|line| line.message.contains(PANIC))?;
+    let mut said = newest.iter().take(at + 1).rev();
+    let first = said.next()?;
+    let mut text = first.message.get(first.message.find(PANIC)?..)?.to_owned();
+    for line in said.filter(|line| line.level == first.level).take_while(|line| !line.message.starts_with(END_OF_PANIC)) {
+        text.push('\n');
+        text.push_str(&line.message);
+    }
+    // Rust breaks the line between the place and the message.
+    Some(for_people(text.replacen(":\n", ": ", 1).trim_end(), MAX_PANIC))
 }
 
 #[cfg(test)]
@@ -147,7 +174,31 @@ mod tests {
         let journal = journal(100, 20_000);
         journal.print(Source::Error, &vec![b'y'; 1 << 20]);
         let (lines, dropped) = journal.take();
-        assert_eq!((lines.len(), dropped), (2, 126));
-        assert!(lines.iter().all(|line| line.message.len() == MAX_PRINTED_LINE));
+        assert_eq!((lines.len(), dropped), (3, 125));
+        assert_eq!(lines.iter().map(|line| line.message.len()).sum::<usize>(), 20_000);
+    }
+
+    #[test]
+    fn the_last_panic_is_found_in_the_log_and_on_standard_error() {
+        let logged = journal(100, 20_000);
+        logged.log(Level::Error, "panicked at src/lib.rs:1:2:\nfirst".into(), Entries::new());
+        logged.log(Level::Error, "panicked at src/lib.rs:3:4:\nno \u{1b}luck".into(), Entries::new());
+        assert_eq!(logged.last_panic().unwrap(), "panicked at src/lib.rs:3:4: no \u{fffd}luck");
+        let printed = journal(100, 20_000);
+        printed.print(Source::Output, b"working\n");
+        printed.print(Source::Error, b"\nthread 'main' (1) panicked at src/lib.rs:5:6:\nassertion failed\n  left: 1\nnote: run with it");
+        printed.print(Source::Output, b"more");
+        assert_eq!(printed.last_panic().unwrap(), "panicked at src/lib.rs:5:6: assertion failed\n  left: 1");
+    }
+
+    #[test]
+    fn a_panic_after_a_flood_is_found_and_cut() {
+        let journal = journal(100, 20_000);
+        journal.print(Source::Output, &b"x\n".repeat(10_000));
+        journal.log(Level::Error, format!("panicked at a.rs:1:1:\n{}", "ä".repeat(10_000)), Entries::new());
+        let panic = journal.last_panic().unwrap();
+        assert!(panic.starts_with("panicked at a.rs:1:1: ä") && panic.ends_with("ä…") && panic.len() <= MAX_PANIC + 3, "{panic}");
+        journal.print(Source::Output, &b"x\n".repeat(100));
+        assert_eq!(journal.last_panic(), None);
     }
 }

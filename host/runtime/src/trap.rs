@@ -23,7 +23,10 @@ pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
     if error.is::<PoolConcurrencyLimitError>() || is_of_the_machine(error) {
         return Outcome::Unavailable(format!("no room for another guest on this node: {error:#}"));
     }
-    Outcome::Trapped { class: class(error).into(), message: message(error) }
+    let class = class(error);
+    // A panic ends in one of these, and what it says is in the log only.
+    let panic = if ["unreachable", "exit"].contains(&class) { guest.journal.last_panic() } else { None };
+    Outcome::Trapped { class: class.into(), message: message(error, panic) }
 }
 
 /// Whether the machine refused something, such as memory: no fault of the guest's.
@@ -71,14 +74,13 @@ fn trap_class(trap: Trap) -> &'static str {
     }
 }
 
-/// The cause first, then where in the guest it happened, innermost first.
-fn message(error: &wasmtime::Error) -> String {
+/// What the guest said of it, the cause, then where in the guest it happened, innermost first.
+fn message(error: &wasmtime::Error, panic: Option<String>) -> String {
     let cause = error.root_cause().to_string();
-    let text = match error.downcast_ref::<WasmBacktrace>() {
-        Some(backtrace) if !backtrace.frames().is_empty() => format!("{cause}\n{backtrace}"),
-        _ => cause,
-    };
-    for_people(text.trim_start_matches("wasm trap: ").trim_end(), MAX_MESSAGE)
+    let cause = cause.trim_start_matches("wasm trap: ").to_owned();
+    let place = error.downcast_ref::<WasmBacktrace>().filter(|backtrace| !backtrace.frames().is_empty()).map(ToString::to_string);
+    let text = panic.into_iter().chain([cause]).chain(place).collect::<Vec<_>>().join("\n");
+    for_people(text.trim_end(), MAX_MESSAGE)
 }
 
 /// Text that came from a guest, at most so many bytes, without control characters that could play tricks on a terminal.

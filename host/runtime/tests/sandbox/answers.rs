@@ -125,6 +125,23 @@ async fn an_exit_of_the_guest_is_a_crash_and_what_it_printed_is_kept() {
 }
 
 #[tokio::test]
+async fn a_failure_says_what_the_guest_panicked_with() {
+    let world = World::new();
+    // Floods the log first: what it says last is kept all the same.
+    let logs = r#"(loop $again
+        (call $log (i32.const 2) (i32.const 1000) (i32.const 4) (i32.const 0) (i32.const 0))
+        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5000))))
+      (call $log (i32.const 4) (i32.const 1004) (i32.const 35) (i32.const 0) (i32.const 0)) unreachable"#;
+    let items = r#"(data (i32.const 1000) "loudpanicked at src/lib.rs:7:9:\0ano luck")"#;
+    let execution = world.survives(Run::of(&Guest { imports: LOG, items, ..Guest::running(logs) })).await;
+    let (class, message) = trapped(&execution.outcome);
+    assert_eq!(class, "unreachable");
+    assert!(message.starts_with("panicked at src/lib.rs:7:9: no luck\nwasm `unreachable` instruction executed\n"), "{message}");
+    assert_eq!((execution.log.len(), execution.dropped_lines), (1_000, 4_001));
+    assert_eq!((execution.log[999].level, execution.log[999].message.as_str()), (Level::Error, "panicked at src/lib.rs:7:9:\nno luck"));
+}
+
+#[tokio::test]
 async fn a_result_that_is_no_json_is_refused_and_shown() {
     let world = World::new();
     let items = r#"(data (i32.const 1000) "{nonsense")"#;
