@@ -92,7 +92,7 @@ enum Command {
     Metadata(metadata::Metadata),
     /// Stop a request and everything that it submitted.
     Revoke(revoke::Revoke),
-    /// List what no node could run, with the reason.
+    /// List what was given up, with the reason.
     DeadLetters(dead_letters::DeadLetters),
 }
 

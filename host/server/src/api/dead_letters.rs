@@ -1,4 +1,4 @@
-//! `/v1/dead-letters`: what no node could run, with the reason.
+//! `/v1/dead-letters`: messages that are no request and requests that were given up, with the reason.
 
 use axum::Json as JsonBody;
 use axum::extract::State;

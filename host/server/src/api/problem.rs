@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented_with_its_status() {
+        let page = include_str!("../../../API.md");
+        for code in Code::ALL {
+            let name = serde_json::to_value(code).unwrap();
+            let row = format!("| `{}` | {} | ", name.as_str().unwrap(), code.status().as_u16());
+            assert!(page.contains(&row), "host/API.md has no row {row}");
+        }
+    }
+
+    #[test]
     fn a_problem_reads_back_with_its_code_in_words() {
         let problem = Problem::new(Code::UnknownTask, "no module");
         let text = serde_json::to_string(&problem).unwrap();

@@ -240,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_why_a_request_did_not_succeed_is_documented() {
+        let page = include_str!("../../../API.md");
+        // The error of an unknown code names those there are.
+        let error = serde_json::from_str::<ErrorCode>("\"?\"").unwrap_err().to_string();
+        let codes: Vec<&str> = error.split('`').skip(1).step_by(2).filter(|code| *code != "?").collect();
+        assert!(codes.contains(&"deadline-passed"), "{error}");
+        for code in codes {
+            assert!(page.contains(&format!("| `{code}` | ")), "host/API.md has no row of {code}");
+        }
+    }
+
+    #[test]
     fn a_misspelt_field_of_a_request_is_refused_and_named() {
         let error = serde_json::from_str::<NewRequest>(r#"{"name":"a","arg":[1]}"#).unwrap_err().to_string();
         assert!(error.starts_with("unknown field `arg`, expected one of `name`, `args`"), "{error}");

@@ -1,4 +1,4 @@
-//! `mogbox dead-letters`: what no node could run, and why.
+//! `mogbox dead-letters`: what was given up, and why.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,16 +12,16 @@ use crate::api::types::DeadLetterList;
 /// Characters of a body that are shown where it is no request.
 const BODY_SHOWN: usize = 60;
 
-/// List what no node could run, newest first, with the reason.
+/// List what was given up, newest first, with the reason.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   mogbox dead-letters                                  the newest 20
   mogbox dead-letters --most 1000 --json | jq -r '.dead_letters[].body'
 
-Here are messages that are no request, and requests that ended with their node each time they were started.
-They are kept for three weeks, the newest 10,000 of each tenant and queue, each body up to 64 KiB.
-With --redis, a node lists the queues that it takes requests from.")]
+Here are messages that are no request, requests that took their node along at each attempt, and requests whose
+task asked to be tried again too often. They are kept for three weeks, the newest 10,000 of each tenant and queue,
+each body up to 64 KiB. A node lists the queues that it takes requests from.")]
 pub(super) struct DeadLetters {
     /// How many to list, 1 to 1000.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000), default_value = "20")]
