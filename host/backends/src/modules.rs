@@ -6,7 +6,7 @@ use mogbox_core::module::ModuleIndex;
 use crate::error::BackendError;
 
 /// Bytes of the largest index.
-pub(crate) const MAX_INDEX: usize = 64 << 20;
+pub(crate) const MAX_INDEX: usize = 16 << 20;
 
 pub(crate) fn write_index(index: &ModuleIndex) -> Result<String, BackendError> {
     let text = serde_json::to_string(index).map_err(|error| BackendError::Malformed(error.to_string()))?;

@@ -46,7 +46,7 @@ impl Catalog {
         Self { store, remembered: Mutex::default() }
     }
 
-    /// The active module that serves a task. One that is not remembered is looked up before the answer is none.
+    /// The active module that serves a task. Before the answer is none, the store is asked whether anything has changed.
     ///
     /// # Errors
     /// Where the store does not answer.
@@ -56,7 +56,7 @@ impl Catalog {
         {
             return Ok(Some(digest));
         }
-        Ok(self.look_up(tenant).await?.index.serving(task))
+        Ok(self.current(tenant).await?.index.serving(task))
     }
 
     /// All modules of a tenant, as they stand now.
@@ -64,7 +64,7 @@ impl Catalog {
     /// # Errors
     /// Where the store does not answer.
     pub async fn modules(&self, tenant: &Tenant) -> Result<Arc<IndexSnapshot>, StoreError> {
-        self.look_up(tenant).await
+        self.current(tenant).await
     }
 
     /// Stores a module that serves these tasks and makes it the active version of `name`.
@@ -73,6 +73,8 @@ impl Catalog {
     /// Where another active module serves one of the tasks, or the store does not answer; nothing has changed then.
     pub async fn activate(&self, tenant: &Tenant, name: &str, bytes: &[u8], tasks: Vec<TaskDescription>) -> Result<Version, CatalogError> {
         let version = Version { digest: Digest::of(bytes), size: bytes.len() as u64, uploaded: Timestamp::now(), tasks };
+        // Asked twice, so that the bytes of a module that is refused are not stored.
+        self.store.index(tenant).await?.index.activate(name, version.clone())?;
         self.store.put(&version.digest, bytes).await?;
         self.change(tenant, |index| index.activate(name, version.clone())).await?;
         Ok(version)
@@ -107,6 +109,18 @@ impl Catalog {
         let memory = self.memory();
         let (read, snapshot) = memory.get(tenant)?;
         (read.elapsed() < FRESH).then(|| Arc::clone(snapshot))
+    }
+
+    /// The modules as they stand: what is remembered where its revision is still the store's.
+    async fn current(&self, tenant: &Tenant) -> Result<Arc<IndexSnapshot>, StoreError> {
+        let known = self.memory().get(tenant).map(|(_, snapshot)| Arc::clone(snapshot));
+        let Some(known) = known else { return self.look_up(tenant).await };
+        let asked = Instant::now();
+        if self.store.revision(tenant).await? != known.revision {
+            return self.look_up(tenant).await;
+        }
+        self.memory().insert(tenant.clone(), (asked, Arc::clone(&known)));
+        Ok(known)
     }
 
     async fn look_up(&self, tenant: &Tenant) -> Result<Arc<IndexSnapshot>, StoreError> {

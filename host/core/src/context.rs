@@ -4,8 +4,11 @@
 mod children;
 mod error;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
 
 use crate::entries::{Entries, check_key};
 use crate::executor::{Stop, StopReason};
@@ -51,6 +54,8 @@ pub struct TaskContext {
     ends: Option<Instant>,
     started: Instant,
     waits: Mutex<Waits>,
+    /// How many children there are, once somebody asked.
+    children: OnceCell<AtomicUsize>,
 }
 
 /// What distinguishes one attempt from another.
@@ -79,7 +84,7 @@ impl TaskContext {
         let longest = identity.limits.duration(Bound::WallTime);
         let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
         let AttemptIdentity { tenant, queue, request, fence, limits, stop, .. } = identity;
-        Self { services, tenant, queue, request, fence, limits, stop, ends, started, waits: Mutex::default() }
+        Self { services, tenant, queue, request, fence, limits, stop, ends, started, waits: Mutex::default(), children: OnceCell::new() }
     }
 
     /// The request.
@@ -148,7 +153,9 @@ impl TaskContext {
     /// See [`ContextError`]; the same holds for every method here.
     pub async fn metadata(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
-        Ok(self.all_metadata().await?.get(key).cloned())
+        let (tenant, id) = (&self.tenant, self.request.id);
+        let found = self.patiently(|| self.services.results.metadata_entry(tenant, id, key)).await?;
+        found.ok_or_else(|| self.result_gone())
     }
 
     /// All metadata as stored now, sorted by key.

@@ -1,6 +1,6 @@
 //! The port to the sandbox: one attempt in, one outcome out. The seam that lets the worker be tested without WebAssembly.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,7 +64,7 @@ pub enum StopReason {
 pub struct Stop {
     asked: CancellationToken,
     made: CancellationToken,
-    reason: Arc<OnceLock<StopReason>>,
+    reason: Arc<Mutex<Option<StopReason>>>,
 }
 
 impl Stop {
@@ -74,10 +74,13 @@ impl Stop {
         Self::default()
     }
 
-    /// Asks the guest to finish soon. The first reason stays.
+    /// Asks the guest to finish soon. The first reason stays, but for a lost lease, after which no other counts.
     pub fn ask(&self, reason: StopReason) {
-        // Losing the race against an earlier reason is fine: the first one counts.
-        let _ = self.reason.set(reason);
+        let mut known = self.known_reason();
+        if known.is_none() || reason == StopReason::LeaseLost {
+            *known = Some(reason);
+        }
+        drop(known);
         self.asked.cancel();
     }
 
@@ -102,7 +105,12 @@ impl Stop {
     /// Why, once asked.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
-        self.reason.get().copied()
+        *self.known_reason()
+    }
+
+    fn known_reason(&self) -> MutexGuard<'_, Option<StopReason>> {
+        // One value, written in one step: whole even after a panic elsewhere.
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends when the guest is asked to finish soon.

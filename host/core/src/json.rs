@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -222,12 +222,6 @@ impl PartialEq for Json {
 }
 
 impl Eq for Json {}
-
-/// Whether a whole text is JSON of any depth, for bodies that are read piece by piece afterwards.
-#[must_use]
-pub fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
 
 #[cfg(test)]
 mod tests {

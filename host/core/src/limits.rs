@@ -25,8 +25,7 @@ macro_rules! bounds {
         pub enum Bound { $($(#[$doc])* $variant,)* }
 
         /// The values of all bounds. Sizes in bytes, times in milliseconds.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits { $($(#[$doc])* pub $field: u64,)* }
 
         impl Default for Limits {
@@ -121,6 +120,18 @@ bounds! {
     Module module "module" Bytes 64 * MIB, GIB;
 }
 
+impl Bound {
+    /// The least that can be configured: 0 where an attempt can do without.
+    #[must_use]
+    pub const fn minimum(self) -> u64 {
+        match self {
+            Self::Memory => 64 * KIB,
+            Self::WallTime | Self::CpuTime | Self::HostCalls | Self::HostBytes | Self::Result | Self::Module => 1,
+            _ => 0,
+        }
+    }
+}
+
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -148,6 +159,16 @@ pub enum LimitError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// So little that no attempt could run.
+    #[error("{value} is under the minimum of the bound {bound}, {minimum}")]
+    TooSmall {
+        /// Which bound.
+        bound: Bound,
+        /// As given.
+        value: String,
+        /// What is allowed, with its unit.
+        minimum: String,
+    },
     /// More than the hard maximum.
     #[error("{value} is over the maximum of the bound {bound}, {maximum}")]
     TooLarge {
@@ -172,6 +193,9 @@ impl Limits {
         })?;
         let parsed = bound.unit().parse(value);
         let number = parsed.ok_or_else(|| LimitError::Malformed { bound, value: value.to_owned(), expected: bound.unit().expected() })?;
+        if number < bound.minimum() {
+            return Err(LimitError::TooSmall { bound, value: value.to_owned(), minimum: bound.unit().show(bound.minimum()) });
+        }
         if number > bound.maximum() {
             return Err(LimitError::TooLarge { bound, value: value.to_owned(), maximum: bound.unit().show(bound.maximum()) });
         }
@@ -276,6 +300,9 @@ mod tests {
         );
         assert_eq!(text(limits.set("memory", "5GiB")), "5GiB is over the maximum of the bound memory, 4GiB");
         assert!(text(limits.set("memory", "99999999999999GiB")).starts_with("invalid value"));
+        assert_eq!(text(limits.set("wall-time", "0s")), "0s is under the minimum of the bound wall-time, 1ms");
+        limits.set("children", "0").unwrap();
+        limits = Limits::default();
         assert_eq!(limits, Limits::default());
     }
 

@@ -79,7 +79,7 @@ pub enum ModuleConflict {
     #[error("{0}")]
     NotFound(String),
     /// The tenant has [`MAX_MODULES`] already.
-    #[error("over the bound of {MAX_MODULES} modules: remove one first")]
+    #[error("over the bound of {MAX_MODULES} modules: push under a name that is there")]
     TooMany,
 }
 

@@ -84,15 +84,16 @@ impl Walk<'_> {
         }
     }
 
-    /// Revokes one request and returns the state it had. Where the store failed, the walk goes on below it.
+    /// Revokes one request and returns the state it had. Where the store failed, nodes are told nothing, as they would find nothing
+    /// revoked, and the walk goes on below it.
     async fn revoke_one(&mut self, id: RequestId, depth: usize) -> Option<State> {
         let answer = self.note(self.results.revoke(self.tenant, id, Timestamp::now()).await);
-        let before = answer.flatten();
-        if before.is_some_and(State::is_final) {
-            return before;
+        if answer.flatten().is_some_and(State::is_final) {
+            return answer.flatten();
         }
-        self.reached.revoked += usize::from(answer.is_some());
         self.below.push_back((id, depth));
+        let before = answer?;
+        self.reached.revoked += 1;
         let message = Control::Revoke { tenant: self.tenant.clone(), id };
         self.note(self.broker.broadcast(&message).await);
         before

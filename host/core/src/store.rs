@@ -126,6 +126,11 @@ pub trait ResultStore: Send + Sync + 'static {
     /// The report of the last finished attempt.
     async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError>;
 
+    /// One key of a result's metadata: none where there is no result, and none within where there is no such key.
+    async fn metadata_entry(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Option<Json>>, StoreError> {
+        Ok(self.metadata(tenant, id).await?.map(|entries| entries.get(key).cloned()))
+    }
+
     /// Metadata of a result, sorted by key; none where there is no result.
     async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError>;
 
@@ -180,6 +185,11 @@ pub trait ModuleStore: Send + Sync + 'static {
 
     /// The bytes of a module.
     async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The revision of the tenant's modules, 0 where there are none: cheap to ask, whatever their size.
+    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        Ok(self.index(tenant).await?.revision)
+    }
 
     /// The tenant's modules as they stand.
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError>;

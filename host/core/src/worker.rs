@@ -20,7 +20,7 @@ use crate::broker::Broker;
 use crate::catalog::Catalog;
 use crate::context::Services;
 use crate::executor::{Executor, StopReason};
-use crate::ids::{NodeId, RequestId, Tenant};
+use crate::ids::NodeId;
 use crate::limits::Limits;
 use crate::retry::Backoff;
 use crate::store::{ResultStore, StateStore};
@@ -109,12 +109,6 @@ impl Worker {
         let intake = Intake { broker, capacity, pipeline, receiving: receiving.clone(), attempts: attempts.clone() };
         let [receiver, revocations, settler] = [tokio::spawn(intake.run()), watch, settling].map(AbortOnDropHandle::new);
         Self { running, receiving, attempts, receiver, revocations, settler, leases, drain_grace }
-    }
-
-    /// The requests that run now.
-    #[must_use]
-    pub fn running_requests(&self) -> Vec<(Tenant, RequestId)> {
-        self.running.requests()
     }
 
     /// Shuts down in two stages: takes no more deliveries and asks running guests to finish; after the grace time stops those

@@ -47,6 +47,11 @@ impl ModuleStore for EmbeddedModules {
         }
     }
 
+    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        let tenant = tenant.clone();
+        Ok(self.database.call(move |connection| revision(connection, &tenant)).await?)
+    }
+
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
         let tenant = tenant.clone();
         let found = self.database.call(move |connection| index(connection, &tenant)).await?;
@@ -65,15 +70,24 @@ fn bytes(connection: &Connection, digest: &str) -> Result<Option<Vec<u8>>, Backe
     Ok(select.query_row([digest], |row| row.get(0)).optional()?)
 }
 
+fn revision(connection: &Connection, tenant: &Tenant) -> Result<u64, BackendError> {
+    let mut select = connection.prepare_cached("SELECT revision FROM module_indexes WHERE tenant = ?1")?;
+    let found: Option<i64> = select.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
+    unsigned(found.unwrap_or(0))
+}
+
+fn unsigned(revision: i64) -> Result<u64, BackendError> {
+    u64::try_from(revision).map_err(|_| BackendError::Malformed(format!("revision {revision} of a module index")))
+}
+
 fn index(connection: &Connection, tenant: &Tenant) -> Result<Option<(u64, String)>, BackendError> {
     let mut select = connection.prepare_cached("SELECT revision, document FROM module_indexes WHERE tenant = ?1")?;
     let found = select.query_row([tenant.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
-    let unsigned = |number: i64| u64::try_from(number).map_err(|_| BackendError::Malformed(format!("revision {number} of a module index")));
     found.map(|(revision, document)| Ok((unsigned(revision)?, document))).transpose()
 }
 
 fn replace(connection: &Connection, tenant: &Tenant, revision: u64, document: &str) -> Result<bool, BackendError> {
-    let present = index(connection, tenant)?.map_or(0, |(revision, _)| revision);
+    let present = self::revision(connection, tenant)?;
     if present != revision {
         return Ok(false);
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
@@ -101,6 +102,11 @@ impl ResultStore for EmbeddedResults {
         let found = self.database.call(move |connection| reads::kept(connection, &tenant, id, "report")).await?;
         let read = |(text, _): reads::Kept| serde_json::from_slice(&text).map_err(|error| StoreError::Malformed(error.to_string()));
         found.map(read).transpose()
+    }
+
+    async fn metadata_entry(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Option<Json>>, StoreError> {
+        let (tenant, key) = (tenant.clone(), key.to_owned());
+        Ok(self.database.call(move |connection| reads::metadata_entry(connection, &tenant, id, &key)).await?)
     }
 
     async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError> {

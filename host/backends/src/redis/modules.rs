@@ -58,6 +58,11 @@ impl ModuleStore for RedisModules {
         Ok(Some(check_digest(*digest, bytes).await?))
     }
 
+    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        let question = redis::cmd("HGET").arg(keys::modules(tenant)).arg("revision").to_owned();
+        Ok(self.connection.query::<Option<u64>>(&question).await?.unwrap_or(0))
+    }
+
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
         let question = redis::cmd("HMGET").arg(keys::modules(tenant)).arg("revision").arg("index").to_owned();
         let (revision, index): (Option<u64>, Option<String>) = self.connection.query(&question).await?;

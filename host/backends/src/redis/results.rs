@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
@@ -63,6 +64,10 @@ impl ResultStore for RedisResults {
 
     async fn report(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Report>, StoreError> {
         Ok(reads::report(&self.connection, tenant, id).await?)
+    }
+
+    async fn metadata_entry(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Option<Json>>, StoreError> {
+        Ok(reads::metadata_entry(&self.connection, tenant, id, key).await?)
     }
 
     async fn metadata(&self, tenant: &Tenant, id: RequestId) -> Result<Option<Entries>, StoreError> {

@@ -110,8 +110,9 @@ async fn a_wait_that_times_out_says_what_is_pending_and_the_parent_goes_on(world
     assert_eq!((world.counts(id).await, finish.has_happened()), ((State::Success, 1, 1), true));
 }
 
-/// A parent that waits for a child that runs.
+/// A parent that waits for a child that runs: on its place, as there is only one.
 async fn waiting(world: &World, options: Options) -> (Node, std::sync::Arc<Script>, RequestId) {
+    let options = Options { concurrency: 1, ..options };
     let (its, running) = (world.clone(), Event::new());
     let script = Script::default().resist(CHILD, &running).then(PARENT, |attempt| run_child(its, attempt, CHILD));
     let script = script.answer(PARENT, done()).answer(CHILD, done()).ready();
@@ -122,7 +123,7 @@ async fn waiting(world: &World, options: Options) -> (Node, std::sync::Arc<Scrip
 }
 
 async fn a_parent_that_waits_when_its_node_drains_is_given_back(world: World) {
-    let options = Options { concurrency: 1, drain_grace: Duration::from_millis(100), ..Options::default() };
+    let options = Options { drain_grace: Duration::from_millis(100), ..Options::default() };
     let (node, script, id) = waiting(&world, options).await;
     node.shutdown().await;
     assert_eq!(world.counts(id).await, (State::Suspended, 1, 1));

@@ -1,6 +1,7 @@
 //! Children of a request: submitting them, and waiting without holding a thread or a place on the node.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -8,13 +9,17 @@ use jiff::SignedDuration;
 use super::{ContextError, TaskContext};
 use crate::broker::BrokerError;
 use crate::entries::Entries;
-use crate::ids::{QueueName, RequestId, TaskName};
+use crate::ids::{InvalidName, RequestId, TaskName};
 use crate::json::Json;
 use crate::limits::Bound;
-use crate::request::{Deadline, MAX_PRIORITY, Request};
+use crate::request::{Deadline, Request};
 use crate::result::{Exception, RequestResult, State, Value};
-use crate::store::{Transition, Transitioned, WaitMode};
+use crate::store::{StoreError, Transition, Transitioned, WaitMode};
 use crate::submit::SubmitError;
+use crate::wire::deadline;
+
+/// The longest deadline: what a message can carry.
+const LONGEST: SignedDuration = SignedDuration::from_secs(deadline::LONGEST);
 
 /// The most ids of one wait.
 pub const MAX_WAIT_IDS: usize = 1_000;
@@ -61,41 +66,41 @@ impl TaskContext {
     pub async fn submit(&self, child: NewChild) -> Result<RequestId, ContextError> {
         self.check_holder()?;
         let request = self.child_request(child)?;
-        let (tenant, parent) = (&self.tenant, self.request.id);
-        let siblings = self.patiently(|| self.services.results.children(tenant, parent)).await?;
-        if siblings.len() >= self.limits.length(Bound::Children) {
+        let known = self.known_children().await?;
+        if known.load(Ordering::Relaxed) >= self.limits.length(Bound::Children) {
             return Err(self.over(Bound::Children));
         }
-        let id = request.id;
-        self.services.submitter.submit(tenant, request, Duration::ZERO).await.map_err(ContextError::from)?;
+        // Tried again under the same id, which makes one request of it however often an answer is lost.
+        let submitted = self.patiently(|| async {
+            match self.services.submitter.submit(&self.tenant, request.clone(), Duration::ZERO).await {
+                Err(SubmitError::Store(error)) => Err(error),
+                Err(SubmitError::Broker(error)) => Err(StoreError::Unavailable(error.to_string())),
+                other => Ok(other.map_err(ContextError::from)),
+            }
+        });
+        let id = submitted.await??;
+        known.fetch_add(1, Ordering::Relaxed);
         Ok(id)
     }
 
+    /// How many children there are: read once, then counted, as this attempt alone adds any.
+    async fn known_children(&self) -> Result<&AtomicUsize, ContextError> {
+        let (tenant, id) = (&self.tenant, self.request.id);
+        let read = || async { Ok(AtomicUsize::new(self.patiently(|| self.services.results.children(tenant, id)).await?.len())) };
+        self.children.get_or_try_init(read).await
+    }
+
+    /// The request of a child. Every bound on it is checked where it is submitted.
     fn child_request(&self, child: NewChild) -> Result<Request, ContextError> {
-        let invalid = |error: &dyn std::fmt::Display| ContextError::Invalid(error.to_string());
-        let name: TaskName = child.name.parse().map_err(|e| invalid(&e))?;
-        if let Some(queue) = &child.queue {
-            queue.parse::<QueueName>().map_err(|e| invalid(&e))?;
-        }
-        let priority = child.priority.unwrap_or(self.request.priority);
-        if priority > MAX_PRIORITY {
-            return Err(ContextError::Invalid(format!("invalid priority {priority}: expected 0 to {MAX_PRIORITY}")));
-        }
-        if self.request.stack.len() >= self.limits.length(Bound::Depth) {
-            return Err(self.over(Bound::Depth));
-        }
-        self.check_entries(&child.metadata, Bound::MetadataKeys, Bound::Metadata)?;
+        let name: TaskName = child.name.parse().map_err(|error: InvalidName| ContextError::Invalid(error.to_string()))?;
         let mut request = Request::new(name);
         request.args = child.args;
         request.kwargs = child.kwargs;
         request.metadata = child.metadata;
-        request.priority = priority;
+        request.priority = child.priority.unwrap_or(self.request.priority);
         request.queue_name = child.queue;
-        request.deadline = child.deadline.map(|after| Deadline::After(SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX)));
+        request.deadline = child.deadline.map(|after| Deadline::After(SignedDuration::try_from(after).unwrap_or(LONGEST).min(LONGEST)));
         request.stack = self.request.stack.iter().copied().chain([self.request.id]).collect();
-        if request.argument_size() > self.limits.length(Bound::Arguments) {
-            return Err(self.over(Bound::Arguments));
-        }
         Ok(request)
     }
 
@@ -111,7 +116,19 @@ impl TaskContext {
         let tenant = &self.tenant;
         let now = self.patiently(|| self.services.results.read(tenant, ids)).await?;
         let results = if ids.is_empty() || satisfied(&now, mode) { now } else { self.suspended(ids, mode, timeout).await? };
-        futures::future::try_join_all(ids.iter().zip(results).map(|(id, result)| self.child_outcome(*id, result))).await
+        self.child_outcomes(ids, results).await
+    }
+
+    /// The outcomes one by one: together they may not be more than the guest may be told.
+    async fn child_outcomes(&self, ids: &[RequestId], results: Vec<Option<RequestResult>>) -> Result<Vec<ChildOutcome>, ContextError> {
+        let mut left = self.limits.length(Bound::HostBytes);
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for (id, result) in ids.iter().zip(results) {
+            let outcome = self.child_outcome(*id, result).await?;
+            left = left.checked_sub(outcome.size()).ok_or_else(|| self.over(Bound::HostBytes))?;
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
     }
 
     async fn check_children(&self, ids: &[RequestId]) -> Result<(), ContextError> {
@@ -134,7 +151,12 @@ impl TaskContext {
         self.counted_waits().suspended += 1;
         let place = self.services.capacity.lend();
         let results = &self.services.results;
-        let waited = async { self.patiently_for_ever(|| results.wait(&self.tenant, ids, mode)).await };
+        let waited = async {
+            tokio::select! {
+                answer = self.patiently_for_ever(|| results.wait(&self.tenant, ids, mode)) => answer,
+                never = self.stop_at_once() => never,
+            }
+        };
         let answer = match timeout {
             None => waited.await,
             Some(limit) => match tokio::time::timeout(limit, waited).await {
@@ -146,6 +168,15 @@ impl TaskContext {
         self.step(&Transition::Resume { node_id: self.services.node_id.clone() }).await?;
         self.counted_waits().resumed += 1;
         answer
+    }
+
+    /// A guest that waits has nothing to finish: once it is asked to, it is stopped, and this wait with it.
+    async fn stop_at_once<T>(&self) -> T {
+        self.stop.asked().await;
+        if let Some(reason) = self.stop.reason() {
+            self.stop.force(reason);
+        }
+        std::future::pending().await
     }
 
     async fn step(&self, step: &Transition) -> Result<(), ContextError> {
@@ -161,7 +192,7 @@ impl TaskContext {
     /// A wait outlives hiccups of the store: the attempt's own bounds end it.
     async fn patiently_for_ever<T, F>(&self, call: impl Fn() -> F) -> Result<T, ContextError>
     where
-        F: Future<Output = Result<T, crate::store::StoreError>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         let mut failures = 0;
         loop {
@@ -191,6 +222,17 @@ impl TaskContext {
             (State::Invalid, value) => ChildOutcome::Invalid(error_text(value, "invalid")),
             (_, value) => ChildOutcome::Failure(error_text(value, "failed")),
         })
+    }
+}
+
+impl ChildOutcome {
+    /// Bytes of its text.
+    fn size(&self) -> usize {
+        match self {
+            Self::Success(json) => json.size(),
+            Self::Failure(text) | Self::Revoked(text) | Self::Invalid(text) => text.len(),
+            Self::Pending => 0,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::request::Deadline;
 
 /// Durations beyond this are cut to it, so that sums with the present time stay in range: 1,000 years.
-const LONGEST: i64 = 1_000 * 366 * 86_400;
+pub const LONGEST: i64 = 1_000 * 366 * 86_400;
 
 impl Serialize for Deadline {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,8 +17,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The shortest wait of a pause or a retry: a task that asks for none at all would be a hot loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest wait that a task can ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// The longest wait that a task can ask for: two weeks, as a result is kept for three.
+const LONGEST_WAIT: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 /// What is to be done after an attempt.
 #[derive(Debug, PartialEq)]

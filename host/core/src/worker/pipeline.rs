@@ -18,7 +18,7 @@ use crate::executor::{Attempt, Execution, Stop, StopReason};
 use crate::ids::Digest;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::result::{State, Value};
+use crate::result::{Exception, State, Value};
 use crate::retry::Backoff;
 use crate::store::{StoreError, Transition, Transitioned, Waits};
 
@@ -72,7 +72,11 @@ impl Pipeline {
                 )
                 .await
             }
-            Err(malformed) => Ok((Verdict::Reject(malformed), Duration::ZERO)),
+            Err(malformed) => {
+                let value = Value::Exception(failure("Malformed", malformed.clone()));
+                let ending = Ending { state: State::Failure, value, dead: Some(malformed), report: None, waits: Waits::default() };
+                self.finish(delivery, stop, ending).await
+            }
         }
     }
 
@@ -101,9 +105,10 @@ impl Pipeline {
             }
             Next::Again { verdict, .. } if context.is_suspended() => Ok((verdict, cost)),
             Next::Again { step, verdict } => Ok((self.step(delivery, stop, &step).await?.unwrap_or(verdict), cost)),
+            // The result is REVOKED already, as a rule, and stays as it is; were it not, waiters would wait for ever.
             Next::Acknowledge => {
-                self.clear_state(delivery).await;
-                Ok((Verdict::Done, cost))
+                let value = Value::Exception(failure("Revoked", "the request was revoked".into()));
+                self.finish(delivery, stop, Ending { state: State::Revoked, value, dead: None, report: None, waits: context.waits() }).await
             }
             Next::Abandon => Err(Abandoned),
         }
@@ -146,6 +151,8 @@ impl Pipeline {
         let (tenant, id, fence) = (&delivery.lease.tenant, delivery.request.id, delivery.lease.fence);
         match self.patiently(stop, || self.ports.results.transition(tenant, id, fence, step)).await? {
             Ok(Transitioned::Applied) => Ok(None),
+            // Written by an earlier try whose answer was lost.
+            Ok(Transitioned::Final(found)) if matches!(step, Transition::Finish { state, .. } if *state == found) => Ok(None),
             Ok(Transitioned::Final(state)) => {
                 tracing::info!(request = %id, %state, "the result is final already and stays as it is");
                 Ok(Some(Verdict::Done))
@@ -203,6 +210,10 @@ struct Ending {
     dead: Option<String>,
     report: Option<Box<Report>>,
     waits: Waits,
+}
+
+fn failure(kind: &str, message: String) -> Exception {
+    Exception::Failed { kind: kind.to_owned(), message, traceback: String::new() }
 }
 
 fn remaining(delivery: &Delivery, start: Timestamp) -> Option<Duration> {

@@ -61,10 +61,28 @@ pub(super) fn metadata(connection: &Connection, tenant: &Tenant, id: RequestId) 
     let mut entries = Vec::new();
     for row in rows {
         let (key, text): (String, String) = row?;
-        let value = Json::parse(&text, text.len()).map_err(|error| BackendError::Malformed(format!("metadata {key:?}: {error}")))?;
+        let value = metadata_value(&key, &text)?;
         entries.push((key, value));
     }
     Ok(Some(entries.into_iter().collect()))
+}
+
+pub(super) fn metadata_entry(
+    connection: &Connection,
+    tenant: &Tenant,
+    id: RequestId,
+    key: &str,
+) -> Result<Option<Option<Json>>, BackendError> {
+    if result(connection, tenant, id)?.is_none() {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached("SELECT value FROM metadata WHERE tenant = ?1 AND id = ?2 AND key = ?3")?;
+    let found: Option<String> = statement.query_row((tenant.as_str(), id.as_bytes(), key), |row| row.get(0)).optional()?;
+    Ok(Some(found.map(|text| metadata_value(key, &text)).transpose()?))
+}
+
+fn metadata_value(key: &str, text: &str) -> Result<Json, BackendError> {
+    Json::parse(text, text.len()).map_err(|error| BackendError::Malformed(format!("metadata {key:?}: {error}")))
 }
 
 pub(super) fn children(connection: &Connection, tenant: &Tenant, parent: RequestId) -> Result<Vec<RequestId>, BackendError> {

@@ -21,6 +21,7 @@ use crate::results::{CHUNK, MAX_CHILDREN};
 static READ: LazyLock<Script> = script!("read.lua");
 static VALUE: LazyLock<Script> = script!("value.lua");
 static METADATA: LazyLock<Script> = script!("../bounds.lua", "metadata.lua");
+static METADATA_ENTRY: LazyLock<Script> = script!("metadata_entry.lua");
 
 /// Fields in the order in which the script answers.
 const FIELDS: [&str; 12] = [
@@ -94,6 +95,18 @@ pub(super) async fn metadata(connection: &RedisConnection, tenant: &Tenant, id: 
     question.key(keys::metadata(tenant, id)).arg(Bound::MetadataKeys.maximum()).arg(Bound::Metadata.maximum());
     let found: Option<Vec<(Vec<u8>, Vec<u8>)>> = connection.run(&question).await?;
     Ok(found.map(|entries| entries.into_iter().filter_map(entry).collect::<Entries>().sorted()))
+}
+
+pub(super) async fn metadata_entry(
+    connection: &RedisConnection,
+    tenant: &Tenant,
+    id: RequestId,
+    key: &str,
+) -> Result<Option<Option<Json>>, BackendError> {
+    let mut question = METADATA_ENTRY.key(keys::result(tenant, id));
+    question.key(keys::metadata(tenant, id)).arg(key).arg(Bound::Metadata.maximum());
+    let found: Option<[Option<Vec<u8>>; 1]> = connection.run(&question).await?;
+    Ok(found.map(|[value]| value.and_then(|value| entry((key.as_bytes().to_vec(), value))).map(|(_, json)| json)))
 }
 
 /// An entry, none where another program wrote something that is no JSON: the others are still worth reading.

@@ -2,6 +2,7 @@
 
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::RequestId;
+use mogbox_core::json::Json;
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::result::State;
 use mogbox_core::store::Written;
@@ -37,6 +38,10 @@ async fn entries_are_added_and_replaced_and_read_sorted(world: World) {
     let expected = [("a", "[ 1 ]"), ("b", "null"), ("ä", r#""ü""#)];
     let found = stored(&world, id).await;
     assert_eq!(found.iter().map(|(key, value)| (key, value.as_str())).collect::<Vec<_>>(), expected);
+    for (key, value) in [("ä", Some(r#""ü""#)), ("b", Some("null")), ("c", None)] {
+        let entry = world.results.metadata_entry(&world.tenant, id, key).await.unwrap().expect("there is a result");
+        assert_eq!(entry.as_ref().map(Json::as_str), value, "{key}");
+    }
 }
 
 async fn a_write_over_the_bound_on_keys_stores_nothing(world: World) {
@@ -103,5 +108,6 @@ async fn a_result_that_is_not_there_has_no_metadata(world: World) {
         assert_eq!(set(&world, id, fence, &entries([("k", "1")]), &Limits::default()).await, Written::Missing);
     }
     assert_eq!(world.results.metadata(&world.tenant, id).await.unwrap(), None);
+    assert_eq!(world.results.metadata_entry(&world.tenant, id, "k").await.unwrap(), None);
     assert_eq!(world.results.read(&world.tenant, &[id]).await.unwrap(), [None]);
 }

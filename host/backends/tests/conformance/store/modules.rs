@@ -41,12 +41,14 @@ async fn a_module_comes_back_by_its_digest(world: World) {
 async fn an_index_is_replaced_only_by_who_knows_its_revision(world: World) {
     let (modules, tenant) = (&world.modules, &world.tenant);
     assert_eq!(modules.index(tenant).await.unwrap(), IndexSnapshot::default());
+    assert_eq!(modules.revision(tenant).await.unwrap(), 0);
     assert!(!modules.replace_index(tenant, 1, &index("a")).await.unwrap());
     assert!(modules.replace_index(tenant, 0, &index("a")).await.unwrap());
     assert!(!modules.replace_index(tenant, 0, &index("b")).await.unwrap());
     assert_eq!(modules.index(tenant).await.unwrap(), IndexSnapshot { revision: 1, index: index("a") });
     assert!(modules.replace_index(tenant, 1, &index("b")).await.unwrap());
     assert_eq!(modules.index(tenant).await.unwrap(), IndexSnapshot { revision: 2, index: index("b") });
+    assert_eq!(modules.revision(tenant).await.unwrap(), 2);
     assert_eq!(modules.index(&crate::harness::fresh_tenant()).await.unwrap().revision, 0);
 }
 
