@@ -1,5 +1,6 @@
 //! `requests`: children of the request that runs.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use mogbox_core::context::{ChildOutcome, MAX_WAIT_IDS};
@@ -45,6 +46,29 @@ impl Guest {
             return Err(ContextError::Limit(format!("{} ids to wait for, at most {MAX_WAIT_IDS} are allowed", ids.len())));
         }
         let ids = convert::request_ids(ids)?;
+        check_distinct(&ids)?;
         context.wait(&ids, convert::wait_mode(until), timeout_ms.map(Duration::from_millis)).await
+    }
+}
+
+/// An id that comes twice would have its value read and copied twice, for one name that the guest paid for.
+fn check_distinct(ids: &[RequestId]) -> Result<(), ContextError> {
+    let mut seen = HashSet::new();
+    match ids.iter().find(|id| !seen.insert(**id)) {
+        Some(twice) => Err(ContextError::Invalid(format!("id {twice} is there more than once: expected each child once"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_comes_twice_is_named() {
+        let (one, other) = (RequestId::random(), RequestId::random());
+        check_distinct(&[one, other]).unwrap();
+        let error = check_distinct(&[one, other, one]).unwrap_err();
+        assert_eq!(error.to_string(), format!("invalid: id {one} is there more than once: expected each child once"));
     }
 }
