@@ -32,6 +32,9 @@ pub(crate) const CONTEXT: &str = r#"
   (import "mogbox:task/context@0.1.0" "cancelled" (func $cancelled (result i32)))
 "#;
 
+/// What the import of `state` looks like.
+pub(crate) const STATE: &str = r#"(import "mogbox:task/state@0.1.0" "get" (func $get_state (param i32 i32 i32)))"#;
+
 /// What the imports of `requests` look like.
 pub(crate) const REQUESTS: &str = r#"
   (import "mogbox:task/requests@0.1.0" "submit"

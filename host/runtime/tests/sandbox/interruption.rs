@@ -1,13 +1,14 @@
 //! Guests that do not end by themselves, spinning or waiting, and how each is ended.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mogbox_core::executor::StopReason;
-use mogbox_core::{Bound, Limits, Outcome, Stop};
+use mogbox_core::{Bound, Executor, Limits, Outcome, Stop};
 use mogbox_runtime::EngineSettings;
 
-use crate::guests::{CONTEXT, Guest, REQUESTS, WASI};
-use crate::world::{Run, World};
+use crate::guests::{CONTEXT, Guest, REQUESTS, STATE, WASI};
+use crate::world::{NEVER_ANSWERED, Run, World};
 
 const SPIN: &str = "(loop $again (br $again)) unreachable";
 
@@ -27,6 +28,13 @@ const SLEEP: &str = r#"
   (call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256))
   (call $block (call $subscribe (i64.const 3600000000000)))
   unreachable"#;
+
+/// Asks for state that never comes.
+fn asking() -> Run {
+    let items = format!("(data (i32.const 1000) \"{NEVER_ANSWERED}\")");
+    let body = "(call $get_state (i32.const 1000) (i32.const 5) (i32.const 256)) unreachable";
+    Run::of(&Guest { imports: STATE, items: &items, ..Guest::running(body) })
+}
 
 fn waiting() -> Run {
     Run::of(&Guest { imports: REQUESTS, ..Guest::running(WAIT) })
@@ -158,4 +166,21 @@ async fn a_guest_beyond_the_places_of_the_node_is_put_off() {
     stop.force(StopReason::Revoked);
     waiter.await.unwrap();
     world.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_guest_whose_attempt_is_dropped_while_it_waits_leaves_nothing_behind() {
+    let world = World::with(&EngineSettings { max_instances: 1, ..EngineSettings::default() });
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for run in [waiting(), sleeping(), asking()] {
+        let attempt = world.attempt(run);
+        let context = Arc::downgrade(&attempt.context);
+        tokio::select! {
+            biased;
+            execution = world.sandbox.execute(attempt) => panic!("{:?}", execution.outcome),
+            () = world.reached() => (),
+        }
+        assert_eq!((tasks(), context.strong_count()), (0, 0));
+        world.still_serves().await;
+    }
 }
