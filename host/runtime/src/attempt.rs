@@ -15,10 +15,7 @@ use crate::engine::ENGINE_NAME;
 use crate::guest::{Guest, World};
 use crate::places::Places;
 use crate::usage::OverBound;
-use crate::{convert, trap};
-
-/// What one copy between guest and host may take beyond the bound, for the shape of what is copied.
-const COPY_SLACK: usize = 64 << 10;
+use crate::{convert, trap, usage};
 
 /// Runs an attempt whose module `load` brings.
 pub(crate) async fn execute(
@@ -92,10 +89,10 @@ fn returned_outcome(returned: Result<String, TaskError>, guest: &Guest) -> Outco
 /// A fresh sandbox. The guest is interrupted at each tick of the engine's clock: it makes way for others, and whoever polls it
 /// sees whether its time is up.
 pub(crate) fn sandbox(engine: &Engine, guest: Guest) -> Store<Guest> {
-    let largest_copy = guest.limits.length(Bound::HostBytes).max(guest.limits.length(Bound::Result));
+    let largest_copy = usage::largest_copy(&guest.limits);
     let mut store = Store::new(engine, guest);
     store.limiter(|guest| &mut guest.memory);
-    store.set_hostcall_fuel(largest_copy.saturating_add(COPY_SLACK));
+    store.set_hostcall_fuel(largest_copy);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|store| match store.data().passed_bound() {
         Some(bound) => Err(OverBound(bound).into()),

@@ -7,7 +7,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::convert::INVALID_ANSWER;
 use crate::guest::Guest;
-use crate::usage::OverBound;
+use crate::usage::{OverBound, largest_copy};
 
 /// Bytes of the text for people.
 const MAX_MESSAGE: usize = 4 << 10;
@@ -26,7 +26,8 @@ pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
     let class = class(error);
     // A panic ends in one of these, and what it says is in the log only.
     let panic = if ["unreachable", "exit"].contains(&class) { guest.journal.last_panic() } else { None };
-    Outcome::Trapped { class: class.into(), message: message(error, panic) }
+    let cause = if copies_too_much(error) { too_large(guest) } else { error.root_cause().to_string() };
+    Outcome::Trapped { class: class.into(), message: message(error, &cause, panic) }
 }
 
 /// Whether the machine refused something, such as memory: no fault of the guest's.
@@ -39,11 +40,16 @@ fn bound_passed(error: &wasmtime::Error, guest: &Guest) -> Option<Bound> {
     if let Some(OverBound(bound)) = error.downcast_ref::<OverBound>() {
         return Some(*bound);
     }
-    if error.chain().any(|cause| cause.to_string().contains(TOO_MUCH_COPIED)) {
+    if copies_too_much(error) && !error.is::<WasmBacktrace>() {
         // What the guest returns is copied once no code of its own runs any more.
-        return Some(if error.is::<WasmBacktrace>() { Bound::HostBytes } else { Bound::Result });
+        return Some(Bound::Result);
     }
     guest.passed_bound().or_else(|| guest.memory.denied().then_some(Bound::Memory))
+}
+
+/// Whether a call of the host brings more than any call may, or what is returned is as large.
+fn copies_too_much(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(TOO_MUCH_COPIED))
 }
 
 fn class(error: &wasmtime::Error) -> &'static str {
@@ -51,6 +57,7 @@ fn class(error: &wasmtime::Error) -> &'static str {
         return trap_class(*trap);
     }
     match error {
+        error if copies_too_much(error) => "too-large",
         error if error.is::<I32Exit>() => "exit",
         error if error.is::<WasmBacktrace>() => "invalid-call",
         _ => INVALID_ANSWER,
@@ -74,9 +81,15 @@ fn trap_class(trap: Trap) -> &'static str {
     }
 }
 
+fn too_large(guest: &Guest) -> String {
+    let bounds = [Bound::Result, Bound::State, Bound::Arguments, Bound::Metadata, Bound::Log];
+    let named: Vec<String> = bounds.iter().map(|bound| format!("{bound} of {}", guest.limits.show(*bound))).collect();
+    let most = largest_copy(&guest.limits);
+    format!("one call brings more than {most} bytes to the host, which is more than any of the bounds allows: {}", named.join(", "))
+}
+
 /// What the guest said of it, the cause, then where in the guest it happened, innermost first.
-fn message(error: &wasmtime::Error, panic: Option<String>) -> String {
-    let cause = error.root_cause().to_string();
+fn message(error: &wasmtime::Error, cause: &str, panic: Option<String>) -> String {
     let cause = cause.trim_start_matches("wasm trap: ").to_owned();
     let place = error.downcast_ref::<WasmBacktrace>().filter(|backtrace| !backtrace.frames().is_empty()).map(ToString::to_string);
     let text = panic.into_iter().chain([cause]).chain(place).collect::<Vec<_>>().join("\n");

@@ -13,6 +13,18 @@ pub(crate) struct Usage {
     max_bytes: u64,
 }
 
+/// What one copy from the guest may take beyond its bound: for the shape of what is copied, and for output and random bytes.
+const COPY_SLACK: u64 = 256 << 10;
+
+/// Bytes that one call, or what a task returns, may bring to the host: twice what the largest legitimate one holds, so that what
+/// is somewhat too large is answered with an error and not with the end of the attempt. The host holds as much for each guest.
+pub(crate) fn largest_copy(limits: &Limits) -> usize {
+    let child = limits.get(Bound::Arguments).saturating_add(limits.get(Bound::Metadata));
+    let single = [Bound::Result, Bound::State, Bound::Log].map(|bound| limits.get(bound));
+    let largest = single.into_iter().fold(child, u64::max);
+    usize::try_from(largest.saturating_mul(2).saturating_add(COPY_SLACK)).unwrap_or(usize::MAX)
+}
+
 /// Ends the attempt: it went over a bound of the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverBound(pub(crate) Bound);
@@ -67,6 +79,15 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_is_bounded_by_the_largest_value_that_any_call_takes() {
+        assert_eq!(largest_copy(&Limits::default()), (8 << 20) + (256 << 10));
+        let limits = Limits { arguments: 16 << 20, metadata: 16 << 20, ..Limits::default() };
+        assert_eq!(largest_copy(&limits), (64 << 20) + (256 << 10));
+        assert_eq!(largest_copy(&Limits { host_bytes: u64::MAX, ..limits }), (64 << 20) + (256 << 10));
+        assert_eq!(largest_copy(&Limits { state: u64::MAX, ..Limits::default() }), usize::MAX);
+    }
 
     #[test]
     fn empty_calls_count_as_much_as_full_ones() {

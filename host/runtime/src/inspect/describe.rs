@@ -55,7 +55,11 @@ fn tight(limits: &Limits) -> Limits {
         wall_time: WALL_TIME,
         cpu_time: CPU_TIME,
         memory: limits.memory.min(MEMORY),
-        result: 2 * MAX_TOTAL as u64,
+        result: MAX_TOTAL as u64,
+        state: limits.state.min(MAX_TOTAL as u64),
+        arguments: limits.arguments.min(MAX_TOTAL as u64),
+        metadata: limits.metadata.min(MAX_TOTAL as u64),
+        log: limits.log.min(MAX_TOTAL as u64),
         host_bytes: MAX_TOTAL as u64,
         host_calls: 10_000,
         ..limits.clone()
