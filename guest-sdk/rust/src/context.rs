@@ -93,7 +93,8 @@ impl Context {
     /// Submits a child of this request and returns its id at once.
     ///
     /// # Errors
-    /// Where a value or name is malformed, a bound (children, depth, bytes) is not kept, or store or broker do not answer.
+    /// Where a value or name is malformed, a bound (children, depth, bytes) is not kept, the attempt no longer holds the request, or
+    /// store or broker do not answer.
     pub fn submit(&self, child: Child) -> Result<ChildId, Error> {
         match child.error {
             Some(error) => Err(error),
@@ -104,9 +105,10 @@ impl Context {
     /// Waits until every child is done, and says how each ended, in the order of `children`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an id that is no child of this request, and as the host answers.
+    /// [`Error::NotFound`] for an id that is no child of this request, [`Error::Invalid`] for one that comes twice,
+    /// [`Error::Limit`] for more than 1,000 of them, and as the host answers.
     pub fn wait_all(&self, children: &[ChildId]) -> Result<Vec<ChildOutcome>, Error> {
-        self.host.wait(children, Until::All, None)
+        self.host.wait(children, WaitMode::All, None)
     }
 
     /// Waits until every child is done or the time has passed, and says how each stands.
@@ -114,7 +116,7 @@ impl Context {
     /// # Errors
     /// As [`Context::wait_all`].
     pub fn wait_all_for(&self, children: &[ChildId], longest: Duration) -> Result<Vec<ChildOutcome>, Error> {
-        self.host.wait(children, Until::All, Some(longest))
+        self.host.wait(children, WaitMode::All, Some(longest))
     }
 
     /// Waits until at least one child is done, and says how each stands.
@@ -122,7 +124,7 @@ impl Context {
     /// # Errors
     /// As [`Context::wait_all`].
     pub fn wait_any(&self, children: &[ChildId]) -> Result<Vec<ChildOutcome>, Error> {
-        self.host.wait(children, Until::Any, None)
+        self.host.wait(children, WaitMode::Any, None)
     }
 
     /// Waits until at least one child is done or the time has passed, and says how each stands.
@@ -130,7 +132,7 @@ impl Context {
     /// # Errors
     /// As [`Context::wait_all`].
     pub fn wait_any_for(&self, children: &[ChildId], longest: Duration) -> Result<Vec<ChildOutcome>, Error> {
-        self.host.wait(children, Until::Any, Some(longest))
+        self.host.wait(children, WaitMode::Any, Some(longest))
     }
 
     /// Waits for a time.
@@ -150,7 +152,8 @@ impl Context {
         self.host.remaining()
     }
 
-    /// Keeps a log line with fields. Logging never fails; beyond the bounds of an attempt lines are dropped and counted.
+    /// Keeps a log line with fields. Logging never fails. Of more lines than the bounds of an attempt allow, the
+    /// first ones and the last few are kept, and those between are counted and dropped.
     ///
     /// ```
     /// # use mogbox_guest::{Level, testing::{TestContext, TestRequest}};
@@ -191,7 +194,7 @@ impl Context {
 
 /// What ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
+pub(crate) enum WaitMode {
     All,
     Any,
 }
@@ -221,7 +224,7 @@ impl State<'_> {
     /// Removes a key and returns what it held, or none.
     ///
     /// # Errors
-    /// As [`State::get`].
+    /// As [`State::get`], and where the attempt no longer holds the request.
     pub fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         decoded(key, self.host.pop_state(key)?)
     }

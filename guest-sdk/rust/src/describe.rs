@@ -14,7 +14,7 @@ pub struct TaskDescription {
     pub title: String,
     /// For people, plain text.
     pub description: String,
-    /// JSON Schema of an object with one property an argument, in their order. JSON text.
+    /// JSON Schema of an object with one property an argument; arguments by position are in the order of `properties`. JSON text.
     pub parameters: String,
     /// JSON Schema of the value; none where any value may come. JSON text.
     pub returns: Option<String>,

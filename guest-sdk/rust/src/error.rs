@@ -5,15 +5,16 @@ use std::fmt;
 /// Why the host did not do what was asked. The text is for people and names the offending value and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// This task may not do that.
+    /// This attempt may not do that: it no longer holds the request.
     Denied(String),
     /// A value is over its bound in bytes or in depth.
     TooLarge(String),
-    /// A count is over its bound: calls, keys, children, depth of requests.
+    /// A count is over its bound: keys, children, depth of requests, ids of one wait. Too many calls of the host, or bytes in them,
+    /// are no error but end the attempt.
     Limit(String),
     /// There is no such request, or its result was deleted.
     NotFound(String),
-    /// A value is malformed, or does not decode as the type that was asked for.
+    /// A value is malformed, an id is waited for twice, or a value does not decode as the type that was asked for.
     Invalid(String),
     /// The store or the broker did not answer in time; trying again may help.
     Unavailable(String),

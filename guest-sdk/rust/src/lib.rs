@@ -34,7 +34,7 @@
 //! - A **module** is a crate with `crate-type = ["cdylib"]` that depends on this one (and on `serde` and `schemars`, where it derives
 //!   for types of its own). `mogbox build`, or `cargo build --release --target wasm32-wasip2`, makes a component of it.
 //! - **Time** is [`Context::sleep`] and [`Context::remaining`]; the standard library's clocks and output work on `wasm32-wasip2` only.
-//! - A **panic** is logged with its place, then ends the attempt as a failure.
+//! - A **panic** is logged with its place, then ends the attempt as a failure that says the same.
 
 mod arguments;
 mod child;

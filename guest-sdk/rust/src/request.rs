@@ -19,7 +19,8 @@ pub struct Request {
     pub metadata: Map<String, Value>,
     /// Ids of its ancestors, outermost first; empty for a request that no task submitted.
     pub stack: Vec<String>,
-    /// Which run of the request this is, from 1.
+    /// Which hand-out of the request to a node this is, from 1. It grows with every attempt, but may skip numbers: hand-outs that
+    /// ended before the task started count as well.
     pub attempt: u32,
     /// 0 (last) to 10 (first).
     pub priority: u8,

@@ -18,7 +18,7 @@ pub enum TaskError {
         kind: String,
         /// What went wrong, for people.
         message: String,
-        /// Anything that a program may want to read.
+        /// Anything more there is to say, any JSON; kept with the result as text for people.
         details: Option<Value>,
     },
     /// These arguments do not fit. Tasks seldom answer it themselves: their arguments are checked before they run.
@@ -52,7 +52,7 @@ impl TaskError {
         Self::Failed { kind: kind.into(), message: message.into(), details: None }
     }
 
-    /// The same failure with details for programs, any JSON. Other errors, and details that are no JSON, leave it as it is.
+    /// The same failure with details, any JSON. Other errors, and details that are no JSON, leave it as it is.
     #[must_use]
     pub fn with_details(mut self, given: impl Serialize) -> Self {
         if let Self::Failed { details, .. } = &mut self {

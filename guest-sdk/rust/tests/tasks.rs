@@ -160,3 +160,11 @@ fn children_stand_as_the_test_scripts_them() {
     let map_with_other_keys = BTreeMap::from([((1, 2), 3)]);
     assert!(matches!(test.submit(Child::new("a").arg(map_with_other_keys)), Err(Error::Invalid(text)) if text.contains("an argument")));
 }
+
+#[test]
+fn a_child_that_is_waited_for_twice_is_refused_as_a_node_does() {
+    let test = TestContext::new(TestRequest::new("example.add"));
+    let child = test.submit(Child::new("example.add").arg(1)).unwrap();
+    let error = test.wait_all(&[child.clone(), child.clone()]).unwrap_err();
+    assert_eq!(error.to_string(), format!("invalid: id {child} is there more than once: expected each child once"));
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::child::{Child, ChildId, ChildOutcome};
-use crate::context::Until;
+use crate::context::WaitMode;
 use crate::json::any;
 use crate::testing::{LogLine, SubmittedChild};
 use crate::{Error, Level, Request};
@@ -89,12 +89,15 @@ impl Host {
         Ok(id)
     }
 
-    pub(crate) fn wait(&self, ids: &[ChildId], until: Until, longest: Option<Duration>) -> Result<Vec<ChildOutcome>, Error> {
+    pub(crate) fn wait(&self, ids: &[ChildId], until: WaitMode, longest: Option<Duration>) -> Result<Vec<ChildOutcome>, Error> {
         self.answers(&[])?;
+        if let Some(twice) = ids.iter().enumerate().find_map(|(at, id)| ids.iter().take(at).find(|earlier| *earlier == id)) {
+            return Err(Error::Invalid(format!("id {twice} is there more than once: expected each child once")));
+        }
         let outcomes = ids.iter().map(|id| self.outcome(id)).collect::<Result<Vec<_>, _>>()?;
         let enough = match until {
-            Until::All => outcomes.iter().all(ChildOutcome::is_done),
-            Until::Any => outcomes.is_empty() || outcomes.iter().any(ChildOutcome::is_done),
+            WaitMode::All => outcomes.iter().all(ChildOutcome::is_done),
+            WaitMode::Any => outcomes.is_empty() || outcomes.iter().any(ChildOutcome::is_done),
         };
         match longest {
             None if !enough => Err(Error::Unavailable("a wait without end: the test scripts no outcome, see TestContext::on_child".into())),

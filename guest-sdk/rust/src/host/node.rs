@@ -8,7 +8,7 @@ use bindings::mogbox::task::{context, log, requests, state, types};
 use wasip2::clocks::monotonic_clock;
 
 use crate::child::{Child, ChildId, ChildOutcome};
-use crate::context::{Context, Until};
+use crate::context::{Context, WaitMode};
 use crate::json::any;
 use crate::{Arguments, Error, Level, Request, TaskDescription, TaskError, Tasks};
 
@@ -89,11 +89,11 @@ impl Host {
         Ok(requests::submit(&child.into())?)
     }
 
-    pub(crate) fn wait(&self, ids: &[ChildId], until: Until, longest: Option<Duration>) -> Result<Vec<ChildOutcome>, Error> {
+    pub(crate) fn wait(&self, ids: &[ChildId], until: WaitMode, longest: Option<Duration>) -> Result<Vec<ChildOutcome>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
         let mode = match until {
-            Until::All => requests::WaitMode::All,
-            Until::Any => requests::WaitMode::Any,
+            WaitMode::All => requests::WaitMode::All,
+            WaitMode::Any => requests::WaitMode::Any,
         };
         Ok(requests::wait(&ids, mode, longest.map(milliseconds))?.into_iter().map(ChildOutcome::from).collect())
     }

@@ -59,7 +59,8 @@ impl Guest {
     }
 
     async fn store_metadata(&mut self, entries: Vec<types::Entry>) -> Result<(), ContextError> {
+        let context = self.context()?;
         let entries = convert::entries(entries, Bound::Metadata, &self.limits)?;
-        self.context()?.set_metadata(&entries).await
+        context.set_metadata(&entries).await
     }
 }

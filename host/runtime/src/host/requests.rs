@@ -31,8 +31,8 @@ impl requests::Host for Guest {
 
 impl Guest {
     async fn submit_child(&mut self, child: requests::NewRequest) -> Result<RequestId, ContextError> {
-        let child = convert::child(child, &self.limits)?;
-        self.context()?.submit(child).await
+        let context = self.context()?;
+        context.submit(convert::child(child, &self.limits)?).await
     }
 
     async fn wait_for(

@@ -44,8 +44,9 @@ impl Guest {
     }
 
     async fn store(&mut self, key: &str, value: &str) -> Result<(), ContextError> {
+        let context = self.context()?;
         let value = convert::json(value, Bound::State, &self.limits)?;
-        self.context()?.set_state(key, &value).await
+        context.set_state(key, &value).await
     }
 
     async fn remove(&mut self, key: &str) -> Result<Option<Json>, ContextError> {

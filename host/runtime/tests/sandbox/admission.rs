@@ -98,12 +98,27 @@ async fn a_describe_that_lies_is_refused() {
 #[tokio::test]
 async fn a_describe_may_call_the_host_but_is_denied() {
     let world = World::new();
-    // Traps unless the answer is the error `denied`.
+    // Traps unless the answers are the error `denied`, even to what is malformed, and nothing is cancelled.
+    let denied = "(if (i32.ne (i32.load8_u (i32.const 256)) (i32.const 1)) (then unreachable))
+        (if (i32.ne (i32.load8_u (i32.const 260)) (i32.const 0)) (then unreachable))";
     let body = format!(
-        "(call $get_metadata (i32.const 64) (i32.const 1) (i32.const 256))
-         (if (i32.ne (i32.load8_u (i32.const 256)) (i32.const 1)) (then unreachable))
-         (if (i32.ne (i32.load8_u (i32.const 260)) (i32.const 0)) (then unreachable)) {ONE_TASK}"
+        "(call $get_metadata (i32.const 64) (i32.const 1) (i32.const 256)) {denied}
+         (i32.store (i32.const 1024) (i32.const 64)) (i32.store (i32.const 1028) (i32.const 1))
+         (i32.store (i32.const 1032) (i32.const 64)) (i32.store (i32.const 1036) (i32.const 1))
+         (i32.store8 (i32.const 260) (i32.const 9))
+         (call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256)) {denied}
+         (if (call $cancelled) (then unreachable)) {ONE_TASK}"
     );
     let bytes = Guest { imports: CONTEXT, describe: &body, ..Guest::default() }.build();
     assert_eq!(world.sandbox.inspect(bytes.into(), &Limits::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_describe_that_asks_for_a_request_is_refused() {
+    let world = World::new();
+    let imports = r#"(import "mogbox:task/context@0.1.0" "get-request" (func $get_request (param i32)))"#;
+    let describe = format!("(call $get_request (i32.const 256)) {ONE_TASK}");
+    let refused = refusal(&world, Guest { imports, describe: &describe, ..Guest::default() }.build()).await;
+    let expected = "module refused: its describe crashed (invalid-call): describe called get-request, but no request runs";
+    assert!(refused.starts_with(expected), "{refused}");
 }
