@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::support::shared_node;
+use crate::support::{mogbox, shared_node};
 
 #[test]
 fn arguments_over_their_bound_or_nested_too_deep_are_refused_at_submission() {
@@ -58,6 +58,9 @@ fn a_node_whose_redis_is_away_says_so_and_goes_on_when_it_is_back() {
     assert_eq!(api.get("/readyz").status, 503);
     assert_eq!(api.get("/healthz").status, 200);
     api.post("/v1/requests", &json!({ "name": "example.add", "args": [1, 2] })).problem(503, "unavailable");
+    let on_node = |args: &[&str]| mogbox(&[["--server", node.url()].as_slice(), args].concat());
+    let error = on_node(&["submit", "example.add", "1", "2"]).failed();
+    let id = error.split("--id ").nth(1).unwrap_or_else(|| panic!("no id to submit it again: {error}")).split(':').next().unwrap();
     redis.restart().unwrap();
     let started = std::time::Instant::now();
     while api.get("/readyz").status != 200 {
@@ -65,4 +68,5 @@ fn a_node_whose_redis_is_away_says_so_and_goes_on_when_it_is_back() {
         std::thread::yield_now();
     }
     assert_eq!(api.run("example.add", json!([1, 2]))["value"], json!(3.0));
+    assert_eq!(on_node(&["submit", "example.add", "1", "2", "--id", id, "--wait"]).ok().trim(), "3.0");
 }

@@ -16,7 +16,7 @@ fn every_subcommand_teaches_by_example() {
         help.split("Commands:").nth(1).unwrap().lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
     let commands: Vec<&str> =
         commands.into_iter().take_while(|name| !name.starts_with('-')).filter(|name| !name.is_empty() && *name != "help").collect();
-    for expected in ["serve", "build", "push", "modules", "submit", "get", "wait", "metadata", "revoke"] {
+    for expected in ["serve", "build", "push", "modules", "submit", "get", "wait", "metadata", "revoke", "dead-letters"] {
         assert!(commands.contains(&expected), "{expected} is not among {commands:?}");
     }
     for command in commands {

@@ -54,6 +54,34 @@ fn a_node_that_is_killed_loses_nothing() {
 }
 
 #[test]
+fn a_request_that_takes_its_nodes_along_ends_in_the_dead_letters() {
+    let redis = RedisServer::start().unwrap();
+    let start = || Node::redis(&redis.url(), &["--lease", "1s", "--limit", "retries=1"]);
+    let first = start();
+    first.api("default").push(guests::EXAMPLE_PROGRESS);
+    let id = first.api("default").submit("example.progress", json!([1000, 50]), json!({}));
+    let killed_at = |node: Node, start: u64| {
+        node.api("default").until(&id, "started", |request| request["state"] == "RUNNING" && request["number_of_starts"] == json!(start));
+        drop(node);
+    };
+    killed_at(first, 1);
+    killed_at(start(), 2);
+    let last = start();
+    let done = last.api("default").wait(&id);
+    assert_eq!((&done["state"], &done["error"]["code"]), (&json!("FAILURE"), &json!("too-many-retries")), "{done}");
+    // The letter is stored when the delivery is settled, a moment after the result.
+    let started = std::time::Instant::now();
+    let mut letters = json!([]);
+    while letters == json!([]) {
+        assert!(started.elapsed().as_secs() < 60, "no dead letter after 60 s: {}", last.log());
+        letters = last.api("default").get("/v1/dead-letters").ok()["dead_letters"].clone();
+    }
+    assert_eq!(letters.as_array().unwrap().len(), 1, "{letters}");
+    let table = crate::support::mogbox(&["--server", last.url(), "dead-letters"]).ok();
+    assert!([&id, "example.progress", letters[0]["reason"].as_str().unwrap()].iter().all(|text| table.contains(*text)), "{table}");
+}
+
+#[test]
 fn the_embedded_store_keeps_what_was_queued_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("kept");

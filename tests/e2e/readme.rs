@@ -7,7 +7,7 @@ use std::process::Command;
 use mogbox_fixtures::RedisServer;
 use serde_json::json;
 
-use crate::support::{Node, binary, guests, repository, run};
+use crate::support::{Node, binary, guests, repository, run, untold};
 
 /// The fenced blocks of a part of the README, each with its language.
 fn blocks(from: &str, to: &str) -> Vec<(String, String)> {
@@ -31,7 +31,7 @@ fn the_tour_runs_as_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::embedded(&[]);
     let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut tour = Command::new("bash");
+    let mut tour = untold("bash");
     tour.args(["-c", &script]).current_dir(folder.path()).env("PATH", path);
     tour.env("MOGBOX_CLONE", repository()).env("MOGBOX_SERVER", node.url());
     // The tour's crate is built as a user's would be: by a cargo that nobody told anything.

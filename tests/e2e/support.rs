@@ -5,7 +5,7 @@ mod command;
 mod node;
 
 pub(crate) use api::Api;
-pub(crate) use command::{Output, binary, mogbox, repository, run};
+pub(crate) use command::{Output, binary, mogbox, repository, run, untold};
 pub(crate) use node::{Node, shared_node};
 
 /// Paths of the guests' components, written by the build script.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::shared_node;
+use crate::support::{Node, guests, shared_node};
 
 #[test]
 fn arguments_come_by_position_or_by_name() {
@@ -63,13 +63,25 @@ fn deadlines_end_requests_before_and_during_their_run() {
 
 #[test]
 fn a_revoked_request_stops_and_takes_its_children_with_it() {
+    let node = Node::embedded(&["--concurrency", "1"]);
+    let api = node.api("default");
+    api.push(guests::GUEST_HOSTILE);
+    let parent = api.submit("hostile.wait_for_ever", json!([]), json!({}));
+    let waiting = api.until(&parent, "a parent", |request| request["children"].as_array().is_some_and(|children| !children.is_empty()));
+    let child = waiting["children"][0].as_str().unwrap();
+    api.until(child, "running", |request| request["state"] == "RUNNING");
+    let revoked = api.post(&format!("/v1/requests/{parent}/revoke"), &json!({})).ok();
+    assert_eq!((&revoked["revoked"], &revoked["complete"]), (&json!(2), &json!(true)), "{revoked}");
+    for id in [parent.as_str(), child] {
+        assert_eq!(api.wait(id)["state"], "REVOKED");
+    }
+    // The child's guest is gone as well: it slept for an hour in the only place of this node.
+    assert_eq!(api.run("hostile.sleep", json!([0]))["state"], "SUCCESS");
+}
+
+#[test]
+fn revoking_what_is_done_changes_nothing() {
     let api = shared_node().api("default");
-    let id = api.submit("example.progress", json!([1000, 50]), json!({}));
-    api.until(&id, "running", |request| request["state"] == "RUNNING");
-    api.post(&format!("/v1/requests/{id}/revoke"), &json!({})).ok();
-    let request = api.wait(&id);
-    assert_eq!(request["state"], "REVOKED");
-    // Revoking what is done changes nothing.
     let done = api.run("example.add", json!([1, 2]));
     let path = format!("/v1/requests/{}/revoke", done["id"].as_str().unwrap());
     assert_eq!(api.post(&path, &json!({})).ok()["state"], "SUCCESS");

@@ -1,5 +1,6 @@
 //! The binary under test, as a command.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,9 +24,21 @@ pub(crate) fn binary() -> PathBuf {
     path
 }
 
+/// What the binary reads from the environment: nothing of whoever runs the tests may reach it.
+const SETTINGS: [&str; 4] = ["MOGBOX_SERVER", "MOGBOX_TENANT", "MOGBOX_REDIS", "MOGBOX_LOG"];
+
+/// A command without the settings of whoever runs the tests.
+pub(crate) fn untold(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for setting in SETTINGS {
+        command.env_remove(setting);
+    }
+    command
+}
+
 /// Runs the binary to its end.
 pub(crate) fn mogbox(args: &[&str]) -> Output {
-    run(Command::new(binary()).args(args).env_remove("MOGBOX_SERVER").env_remove("MOGBOX_TENANT"))
+    run(untold(binary()).args(args))
 }
 
 /// Runs any command to its end.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use super::api::Api;
-use super::command::binary;
+use super::command::{binary, untold};
 use super::guests;
 
 /// A running node. Killed when dropped.
@@ -38,7 +38,7 @@ impl Node {
 
     fn start(args: &[&str], folder: TempDir) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = untold(binary());
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
         let mut child = command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
