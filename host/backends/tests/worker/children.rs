@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, Verdict};
-use mogbox_core::context::ChildOutcome;
+use mogbox_core::context::{ChildOutcome, NewChild};
 use mogbox_core::executor::Attempt;
 use mogbox_core::ids::RequestId;
 use mogbox_core::limits::Limits;
 use mogbox_core::outcome::Outcome;
+use mogbox_core::request::Request;
 use mogbox_core::result::{State, Value};
 use mogbox_core::revoke::revoke;
 use mogbox_core::store::WaitMode;
@@ -17,10 +18,11 @@ use crate::event::Event;
 use crate::harness::on_both;
 use crate::node::{Node, Options};
 use crate::script::{Script, done, failed, saw, unless_stopped};
-use crate::world::{CHILD, PARENT, TASK, World, json};
+use crate::world::{CHILD, PARENT, TASK, World, entries, json};
 
 on_both! { World;
     a_parent_that_waits_lends_its_place_so_that_one_place_serves_a_tree
+    a_child_is_what_its_parent_says_and_inherits_its_priority
     a_parent_sees_how_each_child_ended
     a_wait_that_times_out_says_what_is_pending_and_the_parent_goes_on
     a_parent_that_waits_when_its_node_drains_is_given_back
@@ -62,6 +64,30 @@ async fn a_parent_that_waits_lends_its_place_so_that_one_place_serves_a_tree(wor
     let seen = format!(r#"[[["SUSPENDED",1,1],["SUSPENDED",1,1]],["{id}","{}"]]"#, children[0]);
     assert_eq!(world.value(grandchildren[0]).await, Value::Success(json(&seen)));
     assert_eq!(world.backlog().await, Backlog::default());
+}
+
+async fn a_child_is_what_its_parent_says_and_inherits_its_priority(world: World) {
+    let look = |attempt: Attempt| async move {
+        let request = attempt.context.request().clone();
+        let metadata = attempt.context.all_metadata().await.unwrap();
+        saw(&(request.args, request.kwargs, metadata, request.priority, attempt.deadline.map(|left| left.as_secs())))
+    };
+    let its = world.clone();
+    let script = Script::default().then(CHILD, look).then(CHILD, look).then(PARENT, |attempt| async move {
+        let plain = its.child(CHILD);
+        let mut full =
+            NewChild { args: vec![json("1.50")], priority: Some(9), deadline: Some(Duration::from_secs(3_600)), ..plain.clone() };
+        (full.kwargs, full.metadata) = (entries([("by", "2")]), entries([("key", "[3]")]));
+        let ids = [attempt.context.submit(plain).await.unwrap(), attempt.context.submit(full).await.unwrap()];
+        saw(&ids)
+    });
+    let node = world.node(&script.ready()).await;
+    let id = world.submit(Request { priority: 2, ..world.request(PARENT) }).await;
+    node.settled(3).await;
+    let Value::Success(ids) = world.value(id).await else { panic!("no success") };
+    let [plain, full]: [RequestId; 2] = ids.read().unwrap();
+    assert_eq!(world.value(plain).await, Value::Success(json("[[],{},{},2,null]")));
+    assert_eq!(world.value(full).await, Value::Success(json(r#"[[1.50],{"by":2},{"key":[3]},9,3600]"#)));
 }
 
 async fn a_parent_sees_how_each_child_ended(world: World) {
