@@ -39,6 +39,9 @@ pub(crate) use problem::{Code, Problem};
 /// Uploads that are received and compiled at once.
 pub(crate) const MAX_UPLOADS: usize = 4;
 
+/// Calls that wait for a request at once: some connections stay free for others, such as whoever asks whether the node lives.
+pub(crate) const MAX_WAITS: usize = 900;
+
 /// Longest time of an ordinary call.
 const CALL_TIME: Duration = Duration::from_secs(150);
 
@@ -59,6 +62,8 @@ pub(crate) struct Api {
     pub(crate) limits: Arc<Limits>,
     /// Permits of uploads.
     pub(crate) uploads: Arc<Semaphore>,
+    /// Permits of waits.
+    pub(crate) waits: Arc<Semaphore>,
     /// Cancelled when the node takes no more requests.
     pub(crate) draining: CancellationToken,
     /// Cancelled when the API ends: what waits answers at once.

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, MAX_UPLOADS};
+use crate::api::{self, Api, MAX_UPLOADS, MAX_WAITS};
 use backends::Backends;
 use signals::Signals;
 
@@ -116,6 +116,7 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
         executor: backends::sandbox(settings, Arc::clone(&backends.modules))?,
         limits: Arc::new(settings.limits.clone()),
         uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+        waits: Arc::new(Semaphore::new(MAX_WAITS)),
         draining: CancellationToken::new(),
         stopping: CancellationToken::new(),
     })

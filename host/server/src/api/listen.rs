@@ -10,6 +10,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 /// Connections at once; more wait in the system's queue.
@@ -21,15 +22,18 @@ const HEADER_TIME: Duration = Duration::from_secs(15);
 /// Bytes of headers, and of what is read ahead of a body.
 const BUFFER: usize = 64 << 10;
 
+/// Longest time in which a client takes nothing of an answer.
+const STALL: Duration = Duration::from_secs(30);
+
 /// Longest time that open connections have to end after a shutdown.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Serves until `stopping` is cancelled and the last answers are out.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    serve_at_most(MAX_CONNECTIONS, listener, router, stopping).await;
+    serve_at_most(MAX_CONNECTIONS, STALL, listener, router, stopping).await;
 }
 
-async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stopping: CancellationToken) {
+async fn serve_at_most(most: usize, stall: Duration, listener: TcpListener, router: Router, stopping: CancellationToken) {
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(most));
     loop {
@@ -38,7 +42,7 @@ async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stopp
             () = stopping.cancelled() => break,
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = http().serve_connection(TokioIo::new(stream), service);
+        let connection = http().serve_connection(TokioIo::new(Box::pin(read_in_time(stream, stall))), service);
         let watched = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = watched.await {
@@ -51,6 +55,13 @@ async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stopp
     if tokio::time::timeout(LAST_ANSWERS, connections.shutdown()).await.is_err() {
         tracing::warn!("some connections were cut off at shutdown");
     }
+}
+
+/// A connection that ends with an error where its client does not read.
+fn read_in_time(stream: TcpStream, stall: Duration) -> TimeoutStream<TcpStream> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(stall));
+    stream
 }
 
 fn http() -> http1::Builder {
@@ -93,7 +104,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stopping = CancellationToken::new();
-        let serving = tokio::spawn(serve_at_most(1, listener, Router::new(), stopping.clone()));
+        let serving = tokio::spawn(serve_at_most(1, STALL, listener, Router::new(), stopping.clone()));
         let mut taken = TcpStream::connect(address).await.unwrap();
         taken.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         // Once it is answered, it holds the only permit until it is closed.
@@ -101,5 +112,22 @@ mod tests {
         stopping.cancel();
         tokio::time::timeout(HEADER_TIME / 2, serving).await.unwrap().unwrap();
         drop(taken);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_makes_way_for_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { vec![0_u8; 64 << 20] }));
+        let serving = tokio::spawn(serve_at_most(1, Duration::from_millis(100), listener, router, CancellationToken::new()));
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(request).await.unwrap();
+        let mut other = TcpStream::connect(address).await.unwrap();
+        other.write_all(request).await.unwrap();
+        let answered = other.read_exact(&mut [0; 64]);
+        tokio::time::timeout(HEADER_TIME, answered).await.unwrap().unwrap();
+        serving.abort();
+        drop(silent);
     }
 }

@@ -82,6 +82,8 @@ codes! {
     Internal INTERNAL_SERVER_ERROR "an error of the node";
     /// Store or broker do not answer; trying again may help.
     Unavailable SERVICE_UNAVAILABLE "the node's store or broker does not answer";
+    /// As many calls wait as the node lets wait; asking again soon helps.
+    TooManyWaits SERVICE_UNAVAILABLE "too many calls wait";
     /// The node cannot take requests now. The detail says why.
     NotReady SERVICE_UNAVAILABLE "the node is not ready";
 }

@@ -16,7 +16,7 @@ use super::extract::{Caller, FRAME, Parameters, Target, read_json};
 use super::problem::{Code, Problem};
 use super::suggest::unknown_task;
 use super::types::{NewRequest, RequestView, Revoked, Submitted};
-use super::{Api, limited};
+use super::{Api, MAX_WAITS, limited};
 
 /// Longest wait of one call.
 const LONGEST_WAIT: f64 = 60.0;
@@ -115,6 +115,8 @@ pub(super) async fn wait(
 ) -> Result<JsonBody<RequestView>, Problem> {
     let (time, parts) = (time.parse()?, fields.parse()?);
     find(&api, &tenant, id).await?;
+    let too_many = |_| Problem::new(Code::TooManyWaits, format!("{MAX_WAITS} calls wait on this node already: ask again soon"));
+    let _permit = api.waits.try_acquire().map_err(too_many)?;
     let ids = [id];
     tokio::select! {
         waited = api.results.wait(&tenant, &ids, WaitMode::All) => drop(waited?),
