@@ -125,8 +125,8 @@ mod tests {
         silent.write_all(request).await.unwrap();
         let mut other = TcpStream::connect(address).await.unwrap();
         other.write_all(request).await.unwrap();
-        let answered = other.read_exact(&mut [0; 64]);
-        tokio::time::timeout(HEADER_TIME, answered).await.unwrap().unwrap();
+        let mut start = [0; 64];
+        tokio::time::timeout(HEADER_TIME, other.read_exact(&mut start)).await.unwrap().unwrap();
         serving.abort();
         drop(silent);
     }
