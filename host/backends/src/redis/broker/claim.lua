@@ -8,12 +8,16 @@ local most_bytes, estimated_cost, most_forgotten = tonumber(ARGV[5]), tonumber(A
 local function take_back()
   for _, member in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, most_taken_back)) do
     local tenant, id = split(member)
-    release(tenant, id)
-    if redis.call('EXISTS', request_key(tenant, id)) == 1 then
-      redis.call('HINCRBY', request_key(tenant, id), 'expiries', 1)
-      make_ready(tenant, id, now)
+    if tenant then
+      release(tenant, id)
+      if redis.call('EXISTS', request_key(tenant, id)) == 1 then
+        redis.call('HINCRBY', request_key(tenant, id), 'expiries', 1)
+        make_ready(tenant, id, now)
+      end
+      place(tenant)
+    else
+      redis.call('ZREM', leases, member)
     end
-    place(tenant)
   end
 end
 
@@ -22,11 +26,13 @@ local function promote()
   for at = 1, #due, 2 do
     local tenant, id = split(due[at])
     redis.call('ZREM', delayed, due[at])
-    redis.call('ZREM', of_tenant('delayed', tenant), id)
-    if redis.call('EXISTS', request_key(tenant, id)) == 1 then
-      enqueue(tenant, id, due[at + 1])
+    if tenant then
+      redis.call('ZREM', of_tenant('delayed', tenant), id)
+      if redis.call('EXISTS', request_key(tenant, id)) == 1 then
+        enqueue(tenant, id, due[at + 1])
+      end
+      place(tenant)
     end
-    place(tenant)
   end
 end
 

@@ -30,8 +30,12 @@ local function request_key(tenant, id)
   return base .. 'request:' .. tenant .. ':' .. id
 end
 
+-- Tenant and id of a member; nil for one that is none of ours.
 local function split(member)
   local colon = string.find(member, ':', 1, true)
+  if not colon then
+    return nil
+  end
   return string.sub(member, 1, colon - 1), string.sub(member, colon + 1)
 end
 
@@ -40,8 +44,14 @@ local function first_score(key)
   return head[2] and tonumber(head[2])
 end
 
+-- A number that is one, whatever others wrote: 0 in the place of anything else.
+local function sane(text)
+  local number = tonumber(text or 0)
+  return number and number == number and math.abs(number) < math.huge and number or 0
+end
+
 local function shard_vtime()
-  return tonumber(redis.call('HGET', shard, 'vtime') or 0)
+  return sane(redis.call('HGET', shard, 'vtime'))
 end
 
 local function signal()
@@ -62,7 +72,7 @@ local function charge(tenant, cost)
   local key = of_tenant('tenant', tenant)
   local state = redis.call('HMGET', key, 'vtime', 'weight')
   if state[1] then
-    redis.call('HSET', key, 'vtime', state[1] + cost / state[2])
+    redis.call('HSET', key, 'vtime', sane(state[1]) + cost / math.max(sane(state[2]), 0.000001))
   end
 end
 
@@ -74,10 +84,10 @@ local function place(tenant)
     redis.call('ZREM', runnable, tenant)
     return
   end
-  local vtime = tonumber(state[1])
+  local vtime = sane(state[1])
   local ready = redis.call('EXISTS', of_tenant('ready', tenant)) == 1
   local in_flight = redis.call('ZCARD', of_tenant('leases', tenant))
-  if ready and in_flight < tonumber(state[2]) then
+  if ready and in_flight < sane(state[2]) then
     -- Whoever comes back into the line gets no credit for the time it was away.
     if not redis.call('ZSCORE', runnable, tenant) then
       vtime = math.max(vtime, shard_vtime())
@@ -118,7 +128,9 @@ end
 
 -- Puts a request at the end of its priority class.
 local function enqueue(tenant, id, since)
-  redis.call('HSET', request_key(tenant, id), 'sequence', redis.call('HINCRBY', shard, 'sequence', 1))
+  local sequence = string.format('%.0f', math.floor(sane(redis.call('HGET', shard, 'sequence'))) + 1)
+  redis.call('HSET', shard, 'sequence', sequence)
+  redis.call('HSET', request_key(tenant, id), 'sequence', sequence)
   make_ready(tenant, id, since)
 end
 

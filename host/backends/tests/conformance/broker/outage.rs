@@ -45,6 +45,28 @@ async fn until_reached<T>(call: impl AsyncFn() -> Result<T, BrokerError>) -> T {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_strangers_leave_in_the_keys_of_a_queue_does_not_stop_it() {
+    let server = RedisServer::start().unwrap();
+    let broker = broker(&server).await;
+    let mut by_hand = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    broker.submit(&[request()]).await.unwrap();
+    let shard: Vec<String> = redis::cmd("KEYS").arg("mogbox:*:shard").query(&mut by_hand).unwrap();
+    let base = shard[0].trim_end_matches("shard").to_owned();
+    for (key, field) in [("leases", "nocolon"), ("delayed", "nocolon"), ("runnable", "nobody")] {
+        redis::cmd("ZADD").arg(format!("{base}{key}")).arg(1).arg(field).query::<()>(&mut by_hand).unwrap();
+    }
+    for (field, nonsense) in [("vtime", "nan"), ("vtime", "x"), ("sequence", "x"), ("sequence", "1.5")] {
+        redis::cmd("HSET").arg(format!("{base}shard")).arg(field).arg(nonsense).query::<()>(&mut by_hand).unwrap();
+        broker.submit(&[request()]).await.unwrap();
+        assert_eq!(
+            broker.receive(9, SOON).await.unwrap().len(),
+            if (field, nonsense) == ("vtime", "nan") { 2 } else { 1 },
+            "{field} {nonsense}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_server_hands_out_what_was_leased_before() {
     let mut server = durable_server();
     let broker = broker(&server).await;
