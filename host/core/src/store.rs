@@ -183,7 +183,7 @@ pub trait ModuleStore: Send + Sync + 'static {
     /// Stores the bytes of a module under their digest.
     async fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// The bytes of a module.
+    /// The bytes of a module; `Malformed` where they do not have its digest.
     async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The revision of the tenant's modules, 0 where there are none: cheap to ask, whatever their size.
