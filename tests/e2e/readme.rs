@@ -20,7 +20,7 @@ fn blocks(from: &str, to: &str) -> Vec<(String, String)> {
 #[test]
 fn the_tour_runs_as_it_is_written() {
     let mut script = String::from("set -euo pipefail\n");
-    for (language, body) in blocks("### Write a task", "### The same from Python") {
+    for (language, body) in blocks("Everything below happens in a second terminal", "### The same from Python") {
         match language.as_str() {
             "sh" => script.push_str(&body),
             "toml" => writeln!(script, "cat >>Cargo.toml <<'END'\n{body}END").unwrap(),
@@ -33,7 +33,7 @@ fn the_tour_runs_as_it_is_written() {
     let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut tour = untold("bash");
     tour.args(["-c", &script]).current_dir(folder.path()).env("PATH", path);
-    tour.env("MOGBOX_CLONE", repository()).env("MOGBOX_SERVER", node.url());
+    tour.env("TMPDIR", folder.path()).env("MOGBOX_CLONE", repository()).env("MOGBOX_SERVER", node.url());
     // The tour's crate is built as a user's would be: by a cargo that nobody told anything.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO") && name != "CARGO_HOME") {
         tour.env_remove(name);
