@@ -174,6 +174,13 @@ pub trait Broker: Send + Sync + 'static {
     /// Renews leases for their full length. Returns those that are no longer held.
     async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError>;
 
+    /// Says whether a request that is held only waits for others. While it does, it does not count against its tenant's cap: those it
+    /// waits for must be able to run. Passed over where the lease was lost. A broker without caps has nothing to do here.
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        let _ = (lease, waiting);
+        Ok(())
+    }
+
     /// Settles deliveries. One whose lease was lost is left to its new holder.
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError>;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
+use crate::broker::{Broker, Lease};
 use crate::entries::{Entries, check_key};
 use crate::executor::{Stop, StopReason};
 use crate::ids::{NodeId, Tenant};
@@ -38,6 +39,8 @@ pub struct Services {
     pub submitter: Arc<Submitter>,
     /// The node's capacity, of which a waiting guest gives back its share.
     pub capacity: Arc<Capacity>,
+    /// Where its requests come from, and are told that they wait.
+    pub broker: Arc<dyn Broker>,
     /// This node.
     pub node_id: NodeId,
 }
@@ -45,10 +48,8 @@ pub struct Services {
 /// One attempt's view of the world.
 pub struct TaskContext {
     services: Services,
-    tenant: Tenant,
-    queue: String,
+    lease: Lease,
     request: Arc<Request>,
-    fence: u32,
     limits: Limits,
     stop: Stop,
     ends: Option<Instant>,
@@ -60,14 +61,10 @@ pub struct TaskContext {
 
 /// What distinguishes one attempt from another.
 pub struct AttemptIdentity {
-    /// Whose request it is.
-    pub tenant: Tenant,
-    /// The queue it came through.
-    pub queue: String,
+    /// The right to run it, with its tenant, its queue, and the fencing token, which is also the attempt's number.
+    pub lease: Lease,
     /// The request.
     pub request: Arc<Request>,
-    /// The fencing token; also the attempt's number.
-    pub fence: u32,
     /// The bounds.
     pub limits: Limits,
     /// The host's wish that it ends.
@@ -83,8 +80,8 @@ impl TaskContext {
         let started = Instant::now();
         let longest = identity.limits.duration(Bound::WallTime);
         let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
-        let AttemptIdentity { tenant, queue, request, fence, limits, stop, .. } = identity;
-        Self { services, tenant, queue, request, fence, limits, stop, ends, started, waits: Mutex::default(), children: OnceCell::new() }
+        let AttemptIdentity { lease, request, limits, stop, .. } = identity;
+        Self { services, lease, request, limits, stop, ends, started, waits: Mutex::default(), children: OnceCell::new() }
     }
 
     /// The request.
@@ -96,19 +93,19 @@ impl TaskContext {
     /// Whose request it is.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        &self.lease.tenant
     }
 
     /// The queue it came through.
     #[must_use]
     pub fn queue(&self) -> &str {
-        &self.queue
+        self.lease.queue.as_str()
     }
 
     /// The attempt's number, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.fence
+        self.lease.fence
     }
 
     /// When the attempt started.
@@ -153,7 +150,7 @@ impl TaskContext {
     /// See [`ContextError`]; the same holds for every method here.
     pub async fn metadata(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         let found = self.patiently(|| self.services.results.metadata_entry(tenant, id, key)).await?;
         found.ok_or_else(|| self.result_gone())
     }
@@ -163,7 +160,7 @@ impl TaskContext {
     /// # Errors
     /// Where the result was deleted, or the store does not answer.
     pub async fn all_metadata(&self) -> Result<Entries, ContextError> {
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         let found = self.patiently(|| self.services.results.metadata(tenant, id)).await?;
         found.ok_or_else(|| self.result_gone())
     }
@@ -175,7 +172,7 @@ impl TaskContext {
     pub async fn set_metadata(&self, entries: &Entries) -> Result<(), ContextError> {
         self.check_entries(entries, Bound::MetadataKeys, Bound::Metadata)?;
         self.check_holder()?;
-        let (tenant, id, fence) = (&self.tenant, self.request.id, Some(self.fence));
+        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
         let written = self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits)).await?;
         self.stored(written)
     }
@@ -186,7 +183,7 @@ impl TaskContext {
     /// Where the key is malformed, or the store does not answer.
     pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         self.patiently(|| self.services.state.get(tenant, id, key)).await
     }
 
@@ -200,7 +197,7 @@ impl TaskContext {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         let written = self.patiently(|| self.services.state.set(tenant, id, key, value, &self.limits)).await?;
         self.stored(written)
     }
@@ -212,7 +209,7 @@ impl TaskContext {
     pub async fn pop_state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         self.check_holder()?;
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         self.patiently(|| self.services.state.pop(tenant, id, key)).await
     }
 
@@ -222,7 +219,7 @@ impl TaskContext {
     /// As [`Self::set_metadata`].
     pub async fn clear_state(&self) -> Result<(), ContextError> {
         self.check_holder()?;
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         self.patiently(|| self.services.state.clear(tenant, id)).await
     }
 
@@ -258,7 +255,7 @@ impl TaskContext {
     }
 
     fn not_holder(&self) -> ContextError {
-        ContextError::Denied(format!("attempt {} no longer holds request {}", self.fence, self.request.id))
+        ContextError::Denied(format!("attempt {} no longer holds request {}", self.lease.fence, self.request.id))
     }
 
     fn result_gone(&self) -> ContextError {

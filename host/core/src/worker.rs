@@ -97,6 +97,7 @@ impl Worker {
             state: Arc::clone(&ports.state),
             submitter: Arc::clone(&ports.submitter),
             capacity: Arc::clone(&capacity),
+            broker: Arc::clone(&ports.broker),
             node_id: settings.node_id.clone(),
         };
         let watch = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));

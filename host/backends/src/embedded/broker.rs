@@ -70,6 +70,10 @@ impl Broker for EmbeddedBroker {
         settle::extend(self, leases).await
     }
 
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        settle::set_waiting(self, lease, waiting).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
         settle::settle(self, settlements).await
     }

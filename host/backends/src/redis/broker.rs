@@ -68,6 +68,10 @@ impl Broker for RedisBroker {
         Ok(lost)
     }
 
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        self.0.calls.set_waiting(&self.0.partitions.of(&lease.queue, &lease.tenant), lease, waiting).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
         for (partition, group) in self.0.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
             self.0.calls.settle(&partition, &group).await?;

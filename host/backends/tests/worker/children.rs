@@ -37,7 +37,7 @@ async fn run_child(world: World, attempt: Attempt, task: &'static str) -> Outcom
 }
 
 async fn one_place(world: &World, script: Script) -> Node {
-    world.node_with(&script.ready(), Options { concurrency: 1, ..Options::default() }).await
+    world.node_with(&script.ready(), Options { concurrency: 1, in_flight: 1, ..Options::default() }).await
 }
 
 async fn a_parent_that_waits_lends_its_place_so_that_one_place_serves_a_tree(world: World) {

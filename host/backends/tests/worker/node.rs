@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use mogbox_backends::broker::BrokerSettings;
+use mogbox_backends::broker::{BrokerSettings, Share};
 use mogbox_core::broker::{Broker, Settlement, Verdict};
 use mogbox_core::ids::NodeId;
 use mogbox_core::limits::Limits;
@@ -22,6 +22,8 @@ use crate::world::{Backend, World};
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) concurrency: usize,
+    /// Requests in flight that the broker grants a tenant.
+    pub(crate) in_flight: u32,
     pub(crate) limits: Limits,
     /// What the broker grants.
     pub(crate) lease: Duration,
@@ -33,7 +35,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let long = Duration::from_secs(30);
-        Self { concurrency: 4, limits: Limits::default(), lease: long, drain_grace: long, revoke_grace: long, hold: None }
+        Self { concurrency: 4, in_flight: 100, limits: Limits::default(), lease: long, drain_grace: long, revoke_grace: long, hold: None }
     }
 }
 
@@ -63,7 +65,8 @@ impl Node {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (id, taps) = (NodeId::random(), Arc::new(Taps::default()));
         *taps.hold.lock().unwrap() = options.hold.clone();
-        let settings = BrokerSettings { queues: vec![world.queue.clone()], lease: options.lease, ..BrokerSettings::default() };
+        let share = Share { in_flight: options.in_flight, ..Share::default() };
+        let settings = BrokerSettings { queues: vec![world.queue.clone()], lease: options.lease, share, ..BrokerSettings::default() };
         let leases = renewing(world.backend.clone(), settings.clone(), Arc::clone(&taps)).await;
         let backend = world.backend.clone();
         let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();

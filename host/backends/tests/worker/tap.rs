@@ -76,6 +76,10 @@ impl Broker for Tapped {
         }
     }
 
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        self.broker.set_waiting(lease, waiting).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
         self.broker.settle(settlements).await?;
         self.taps.settled.send_modify(|settled| settled.extend_from_slice(settlements));

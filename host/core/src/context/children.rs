@@ -72,7 +72,7 @@ impl TaskContext {
         }
         // Tried again under the same id, which makes one request of it however often an answer is lost.
         let submitted = self.patiently(|| async {
-            match self.services.submitter.submit(&self.tenant, request.clone(), Duration::ZERO).await {
+            match self.services.submitter.submit(&self.lease.tenant, request.clone(), Duration::ZERO).await {
                 Err(SubmitError::Store(error)) => Err(error),
                 Err(SubmitError::Broker(error)) => Err(StoreError::Unavailable(error.to_string())),
                 other => Ok(other.map_err(ContextError::from)),
@@ -85,7 +85,7 @@ impl TaskContext {
 
     /// How many children there are: read once, then counted, as this attempt alone adds any.
     async fn known_children(&self) -> Result<&AtomicUsize, ContextError> {
-        let (tenant, id) = (&self.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
         let read = || async { Ok(AtomicUsize::new(self.patiently(|| self.services.results.children(tenant, id)).await?.len())) };
         self.children.get_or_try_init(read).await
     }
@@ -113,7 +113,7 @@ impl TaskContext {
             return Err(ContextError::Limit(format!("{} ids to wait for, at most {MAX_WAIT_IDS} are allowed", ids.len())));
         }
         self.check_children(ids).await?;
-        let tenant = &self.tenant;
+        let tenant = &self.lease.tenant;
         let now = self.patiently(|| self.services.results.read(tenant, ids)).await?;
         let results = if ids.is_empty() || satisfied(&now, mode) { now } else { self.suspended(ids, mode, timeout).await? };
         self.child_outcomes(ids, results).await
@@ -132,7 +132,7 @@ impl TaskContext {
     }
 
     async fn check_children(&self, ids: &[RequestId]) -> Result<(), ContextError> {
-        let (tenant, parent) = (&self.tenant, self.request.id);
+        let (tenant, parent) = (&self.lease.tenant, self.request.id);
         let children: HashSet<RequestId> = self.patiently(|| self.services.results.children(tenant, parent)).await?.into_iter().collect();
         match ids.iter().find(|id| !children.contains(id)) {
             Some(stranger) => Err(ContextError::NotFound(format!("request {stranger} is no child of request {parent}"))),
@@ -150,10 +150,11 @@ impl TaskContext {
         self.step(&Transition::Suspend).await?;
         self.counted_waits().suspended += 1;
         let place = self.services.capacity.lend();
+        self.tell_broker(true).await;
         let results = &self.services.results;
         let waited = async {
             tokio::select! {
-                answer = self.patiently_for_ever(|| results.wait(&self.tenant, ids, mode)) => answer,
+                answer = self.patiently_for_ever(|| results.wait(&self.lease.tenant, ids, mode)) => answer,
                 never = self.stop_at_once() => never,
             }
         };
@@ -161,13 +162,21 @@ impl TaskContext {
             None => waited.await,
             Some(limit) => match tokio::time::timeout(limit, waited).await {
                 Ok(answer) => answer,
-                Err(_) => self.patiently(|| results.read(&self.tenant, ids)).await,
+                Err(_) => self.patiently(|| results.read(&self.lease.tenant, ids)).await,
             },
         };
+        self.tell_broker(false).await;
         drop(place);
         self.step(&Transition::Resume { node_id: self.services.node_id.clone() }).await?;
         self.counted_waits().resumed += 1;
         answer
+    }
+
+    /// Where the broker does not hear of it, the tenant's cap counts one too many or too few, until this request is settled.
+    async fn tell_broker(&self, waiting: bool) {
+        if let Err(error) = self.services.broker.set_waiting(&self.lease, waiting).await {
+            tracing::warn!(request = %self.request.id, waiting, %error, "the broker was not told");
+        }
     }
 
     /// A guest that waits has nothing to finish: once it is asked to, it is stopped, and this wait with it.
@@ -180,8 +189,8 @@ impl TaskContext {
     }
 
     async fn step(&self, step: &Transition) -> Result<(), ContextError> {
-        let (tenant, id) = (&self.tenant, self.request.id);
-        match self.patiently(|| self.services.results.transition(tenant, id, self.fence, step)).await? {
+        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        match self.patiently(|| self.services.results.transition(tenant, id, self.lease.fence, step)).await? {
             Transitioned::Applied => Ok(()),
             Transitioned::Final(state) => Err(ContextError::Denied(format!("request {id} is {state} already"))),
             Transitioned::Fenced => Err(self.not_holder()),
@@ -214,7 +223,7 @@ impl TaskContext {
         if !result.state.is_final() {
             return Ok(ChildOutcome::Pending);
         }
-        let value = self.patiently(|| self.services.results.value(&self.tenant, id)).await?;
+        let value = self.patiently(|| self.services.results.value(&self.lease.tenant, id)).await?;
         Ok(match (result.state, value) {
             (State::Success, Some(Value::Success(json))) => ChildOutcome::Success(json),
             (State::Success, _) => ChildOutcome::Failure("its value was deleted".into()),

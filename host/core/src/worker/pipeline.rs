@@ -116,10 +116,8 @@ impl Pipeline {
 
     fn context(&self, delivery: &Delivery, stop: &Stop, at: Timestamp) -> TaskContext {
         let identity = AttemptIdentity {
-            tenant: delivery.lease.tenant.clone(),
-            queue: delivery.lease.queue.to_string(),
+            lease: delivery.lease.clone(),
             request: Arc::clone(&delivery.request),
-            fence: delivery.lease.fence,
             limits: self.settings.limits.clone(),
             stop: stop.clone(),
             deadline: remaining(delivery, at),

@@ -17,7 +17,8 @@ use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
     Attempt, Broker, BrokerError, Control, Delivery, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId,
-    Outcome, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission, TaskContext, Tenant,
+    Outcome, QueueName, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission, TaskContext,
+    Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::sync::Semaphore;
@@ -267,10 +268,8 @@ impl World {
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
         let identity = AttemptIdentity {
-            tenant: Tenant::default(),
-            queue: "tasks".into(),
+            lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            fence: 1,
             limits: run.limits.clone(),
             stop: run.stop.clone(),
             deadline: run.deadline,
@@ -287,6 +286,7 @@ impl World {
             state: Arc::clone(&self.memory) as _,
             submitter: Arc::new(submitter),
             capacity: Capacity::new(16),
+            broker: Arc::clone(&self.memory) as _,
             node_id: NodeId::random(),
         }
     }

@@ -76,7 +76,7 @@ fn hand_out(shard: &Shard<'_>, queue: &QueueName, tenant: &str, until: i64) -> R
     let mut query = shard.connection.prepare_cached(sql)?;
     let (id, fence, expiries, since, body): (String, u32, u32, i64, Vec<u8>) =
         query.query_row((shard.queue, tenant, READY), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
-    let sql = "UPDATE broker_requests SET state = ?4, at = ?5, fence = ?6 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
+    let sql = "UPDATE broker_requests SET state = ?4, at = ?5, fence = ?6, waiting = 0 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
     shard.execute(sql, (shard.queue, tenant, &id, LEASED, until, fence))?;
     shard.charge(tenant, ESTIMATED_COST as f64)?;
     let (Ok(tenant), Ok(id)) = (tenant.parse(), id.parse()) else {

@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS broker_requests (
     sequence INTEGER NOT NULL,  -- place in its priority class
     fence INTEGER NOT NULL,
     expiries INTEGER NOT NULL,
+    waiting INTEGER NOT NULL DEFAULT 0, -- leased, but only waiting for others
     body BLOB NOT NULL,
     PRIMARY KEY (queue, tenant, id)
 );

@@ -1,11 +1,11 @@
-//! Settles deliveries and renews leases. Twin of `settle.lua` and `extend.lua`.
+//! Settles deliveries and renews leases. Twin of `settle.lua`, `extend.lua` and `wait.lua`.
 
 use std::collections::BTreeMap;
 
 use mogbox_core::broker::{BrokerError, Lease, Settlement, Verdict};
 use mogbox_core::ids::QueueName;
 
-use super::shard::{LEASED, Shard};
+use super::shard::Shard;
 use super::{EmbeddedBroker, dead};
 use crate::broker::{BATCH, ESTIMATED_COST, LEAST_COST, Share, micros};
 use crate::error::BackendError;
@@ -33,6 +33,22 @@ pub(super) async fn extend(broker: &EmbeddedBroker, leases: &[Lease]) -> Result<
         }
     }
     Ok(lost)
+}
+
+/// Notes whether a request only waits. Twin of `wait.lua`.
+pub(super) async fn set_waiting(broker: &EmbeddedBroker, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+    let (lease, topics) = (lease.clone(), broker.database.broker_topics().clone());
+    let work = move |connection: &_| {
+        let (shard, id) = (Shard::new(connection, &lease.queue, &topics), lease.id.to_string());
+        if !shard.holds(&lease, &id)? {
+            return Ok(());
+        }
+        let sql = "UPDATE broker_requests SET waiting = ?4 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
+        shard.execute(sql, (shard.queue, lease.tenant.as_str(), &id, waiting))?;
+        shard.place(lease.tenant.as_str())?;
+        shard.signal_if_runnable()
+    };
+    Ok(broker.database.call(work).await?)
 }
 
 fn by_queue<T: Clone>(things: &[T], queue: fn(&T) -> &QueueName) -> BTreeMap<QueueName, Vec<T>> {
@@ -84,7 +100,8 @@ fn extend_many(shard: &Shard<'_>, leases: Vec<Lease>, length: i64) -> Result<Vec
     for lease in leases {
         let id = lease.id.to_string();
         if shard.holds(&lease, &id)? {
-            shard.change(lease.tenant.as_str(), &id, LEASED, shard.now.saturating_add(length))?;
+            let sql = "UPDATE broker_requests SET at = ?4 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
+            shard.execute(sql, (shard.queue, lease.tenant.as_str(), &id, shard.now.saturating_add(length)))?;
         } else {
             lost.push(lease);
         }

@@ -79,7 +79,7 @@ impl<'a> Shard<'a> {
             // Whoever comes back into the line gets no credit for the time it was away.
             let vtime = if line == RUNNABLE { vtime } else { vtime.max(self.vtime()?) };
             self.move_to(tenant, RUNNABLE, vtime)
-        } else if ready || in_flight > 0 || self.has(tenant, DELAYED)? {
+        } else if ready || self.has(tenant, LEASED)? || self.has(tenant, DELAYED)? {
             self.move_to(tenant, AT_REST, vtime)
         } else if vtime > self.vtime()? {
             self.move_to(tenant, SPENT, vtime)
@@ -98,7 +98,7 @@ impl<'a> Shard<'a> {
     }
 
     fn in_flight(&self, tenant: &str) -> Result<i64, BackendError> {
-        let sql = "SELECT count(*) FROM broker_requests WHERE queue = ?1 AND tenant = ?2 AND state = ?3";
+        let sql = "SELECT count(*) FROM broker_requests WHERE queue = ?1 AND tenant = ?2 AND state = ?3 AND NOT waiting";
         Ok(self.connection.prepare_cached(sql)?.query_row((self.queue, tenant, LEASED), |row| row.get(0))?)
     }
 
@@ -147,7 +147,7 @@ impl<'a> Shard<'a> {
     }
 
     pub(super) fn change(&self, tenant: &str, id: &str, state: i64, at: i64) -> Result<(), BackendError> {
-        let sql = "UPDATE broker_requests SET state = ?4, at = ?5 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
+        let sql = "UPDATE broker_requests SET state = ?4, at = ?5, waiting = 0 WHERE queue = ?1 AND tenant = ?2 AND id = ?3";
         self.execute(sql, (self.queue, tenant, id, state, at)).map(drop)
     }
 

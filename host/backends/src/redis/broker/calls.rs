@@ -23,6 +23,7 @@ pub(super) struct Calls {
     submit: Script,
     claim: Script,
     extend: Script,
+    wait: Script,
     settle: Script,
 }
 
@@ -34,6 +35,7 @@ impl Calls {
             submit: script(include_str!("submit.lua")),
             claim: script(include_str!("claim.lua")),
             extend: script(include_str!("extend.lua")),
+            wait: script(include_str!("wait.lua")),
             settle: script(include_str!("settle.lua")),
         }
     }
@@ -81,6 +83,13 @@ impl Calls {
             lost.extend(numbers.into_iter().filter_map(|number| chunk.get(number).map(|lease| (*lease).clone())));
         }
         Ok(lost)
+    }
+
+    /// Notes whether a request only waits.
+    pub(super) async fn set_waiting(&self, partition: &Partition, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        let mut call = self.wait.key(partition.base());
+        call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence).arg(u8::from(waiting));
+        Ok(self.connection.run::<()>(&call).await?)
     }
 
     /// Settles deliveries.

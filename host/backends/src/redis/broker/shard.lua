@@ -8,7 +8,8 @@
 --   wake              list    at most one marker: something for a receiver to look at
 --   tenant:T          hash    cap, weight, vtime of a tenant that has requests here
 --   ready:T           zset    ids by (10 - priority) * 2^42 + sequence
---   leases:T          zset    ids by time of expiry; its size is the number in flight
+--   leases:T          zset    ids by time of expiry; its size less that of waiting:T is the number in flight
+--   waiting:T         set     ids of those that only wait for others
 --   delayed:T         zset    ids by due time
 --   request:T:ID      hash    body, priority, sequence, fence, expiries, since (when it became ready)
 --   dead:T            list    the newest dead letters, newest first
@@ -86,7 +87,8 @@ local function place(tenant)
   end
   local vtime = sane(state[1])
   local ready = redis.call('EXISTS', of_tenant('ready', tenant)) == 1
-  local in_flight = redis.call('ZCARD', of_tenant('leases', tenant))
+  local held = redis.call('ZCARD', of_tenant('leases', tenant))
+  local in_flight = held - redis.call('SCARD', of_tenant('waiting', tenant))
   if ready and in_flight < sane(state[2]) then
     -- Whoever comes back into the line gets no credit for the time it was away.
     if not redis.call('ZSCORE', runnable, tenant) then
@@ -97,7 +99,7 @@ local function place(tenant)
     return
   end
   redis.call('ZREM', runnable, tenant)
-  if not ready and in_flight == 0 and redis.call('EXISTS', of_tenant('delayed', tenant)) == 0 then
+  if not ready and held == 0 and redis.call('EXISTS', of_tenant('delayed', tenant)) == 0 then
     redis.call('DEL', key)
     if vtime > shard_vtime() then
       redis.call('ZADD', spent, vtime, tenant)
@@ -148,6 +150,7 @@ end
 local function release(tenant, id)
   redis.call('ZREM', leases, tenant .. ':' .. id)
   redis.call('ZREM', of_tenant('leases', tenant), id)
+  redis.call('SREM', of_tenant('waiting', tenant), id)
 end
 
 local function holds(tenant, id, fence)

@@ -16,6 +16,7 @@ on_both! { World;
     many_are_settled_in_one_call
     a_tenant_at_its_cap_gets_no_more_until_one_is_settled
     a_cap_of_one_tenant_does_not_hold_up_another
+    a_request_that_only_waits_does_not_count_against_the_cap
 }
 
 const FREE: Duration = Duration::ZERO;
@@ -110,4 +111,28 @@ async fn a_cap_of_one_tenant_does_not_hold_up_another(world: World) {
     let held = take(&*node, 100).await;
     let of_small = held.iter().filter(|delivery| delivery.lease.tenant == small).count();
     assert_eq!((held.len(), of_small), (51, 1));
+}
+
+async fn a_request_that_only_waits_does_not_count_against_the_cap(world: World) {
+    let node = world.node_with(|settings| settings.share.in_flight = 1).await;
+    node.submit(&world.requests_of(&world.tenant, 3)).await.unwrap();
+    let parent = take_one(&*node).await;
+    assert_eq!(delivered(&take(&*node, 9).await), []);
+    let woken = tokio::spawn({
+        let node = node.clone();
+        async move { node.receive(9, LONG).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    node.set_waiting(&parent.lease, true).await.unwrap();
+    let child = tokio::time::timeout(SOON, woken).await.expect("the receiver is woken").unwrap().remove(0);
+    assert_eq!(node.extend(&[parent.lease.clone(), child.lease.clone()]).await.unwrap(), []);
+    assert_eq!(delivered(&take(&*node, 9).await), []);
+    // Back at work, it counts again: the end of the child makes no room.
+    node.set_waiting(&parent.lease, false).await.unwrap();
+    node.settle(&[child.done(FREE)]).await.unwrap();
+    assert_eq!(delivered(&take(&*node, 9).await), []);
+    node.set_waiting(&parent.lease, true).await.unwrap();
+    node.settle(&[parent.done(FREE)]).await.unwrap();
+    node.settle(&[take_one(&*node).await.done(FREE)]).await.unwrap();
+    assert_eq!(node.backlog(&world.tenant).await.unwrap(), Backlog::default());
 }
