@@ -28,7 +28,10 @@ pub use results::EmbeddedResults;
 pub use state::EmbeddedState;
 
 /// Grows with each change of a table that an older node could not read.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+
+/// What a file of version 1 lacks.
+const FROM_VERSION_1: &str = "ALTER TABLE broker_requests ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;";
 
 /// A call waits this long for a lock of SQLite's; only a person's tool can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -138,6 +141,9 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), OpenError
         let why = format!("a newer version of Mogbox wrote it (schema {found}, this one knows {SCHEMA_VERSION})");
         return Err(open_error(folder, why, "run that version"));
     }
+    if found == 1 {
+        connection.execute_batch(FROM_VERSION_1).map_err(failed)?;
+    }
     for schema in [results::SCHEMA, state::SCHEMA, modules::SCHEMA, broker::SCHEMA] {
         connection.execute_batch(schema).map_err(failed)?;
     }
@@ -163,11 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_version_before_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Connection::open(folder.path().join("mogbox.db")).unwrap();
+        let tables = "CREATE TABLE broker_requests (queue, tenant, id, state, at, priority, sequence); PRAGMA user_version = 1;";
+        old.execute_batch(tables).unwrap();
+        drop(old);
+        drop(Database::open(folder.path()).unwrap());
+        let new = Connection::open(folder.path().join("mogbox.db")).unwrap();
+        new.prepare("SELECT waiting FROM broker_requests").unwrap();
+        assert_eq!(new.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), SCHEMA_VERSION);
+    }
+
+    #[test]
     fn a_file_of_a_newer_version_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         Connection::open(folder.path().join("mogbox.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let error = Database::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("schema 99, this one knows 1"), "{error}");
+        assert!(error.contains("schema 99, this one knows 2"), "{error}");
     }
 
     #[tokio::test]

@@ -145,7 +145,7 @@ impl ModuleIndex {
 fn missing_version(name: &str, to: Option<Digest>) -> String {
     match to {
         Some(digest) => format!("module {name:?} has no version {digest}"),
-        None => format!("module {name:?} has no version before the active one"),
+        None => format!("module {name:?} has no version before the active one; name one of its others with --to DIGEST"),
     }
 }
 

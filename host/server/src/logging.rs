@@ -22,6 +22,7 @@ pub(crate) enum LogFormat {
 /// # Errors
 /// Where the filter is malformed.
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    check_levels(filter)?;
     let filter = EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("invalid log filter {filter:?}: {error}"))?;
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaped(format));
     let started = match format {
@@ -29,6 +30,16 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Json => events.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+/// A bare word that is no level would be taken as the name of a part of which nothing is said, and silence all others.
+fn check_levels(filter: &str) -> anyhow::Result<()> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let bare = filter.split(',').map(str::trim).filter(|directive| !directive.contains(['=', '[']));
+    match bare.into_iter().find(|word| !LEVELS.contains(&word.to_ascii_lowercase().as_str())) {
+        Some(word) => anyhow::bail!("invalid log level {word:?}: expected one of {}, or PART=LEVEL", LEVELS.join(", ")),
+        None => Ok(()),
+    }
 }
 
 /// Writes each event to standard error, on one line.
@@ -59,5 +70,18 @@ impl Write for Line {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_named_with_those_there_are() {
+        let error = check_levels("debgu").unwrap_err().to_string();
+        assert!(error.starts_with("invalid log level \"debgu\": expected one of off, error,"), "{error}");
+        check_levels("info,mogbox_core=debug").unwrap();
+        check_levels("WARN").unwrap();
     }
 }

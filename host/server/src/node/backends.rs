@@ -59,7 +59,8 @@ fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends>
         results: Arc::new(EmbeddedResults::new(database.clone())),
         state: Arc::new(EmbeddedState::new(database.clone())),
         modules: Arc::new(EmbeddedModules::new(database)),
-        place: format!("embedded store in {}", folder.display()),
+        // In full: a node that is started elsewhere finds another folder of the same name.
+        place: format!("embedded store in {}", folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()).display()),
     })
 }
 
