@@ -11,6 +11,9 @@ use crate::json::Json;
 /// Versions kept of one module; the oldest inactive one goes first.
 pub const MAX_VERSIONS: usize = 20;
 
+/// Bytes of everything that a tenant's modules say of themselves, over all versions kept: the index is read and written as a whole.
+pub const MAX_DESCRIPTIONS: usize = 8 << 20;
+
 /// Modules of one tenant.
 pub const MAX_MODULES: usize = 1_000;
 
@@ -27,6 +30,14 @@ pub struct TaskDescription {
     pub parameters: Json,
     /// JSON Schema of the value.
     pub returns: Option<Json>,
+}
+
+impl TaskDescription {
+    /// Bytes of its texts.
+    fn size(&self) -> usize {
+        let returns = self.returns.as_ref().map_or(0, Json::size);
+        self.name.as_str().len() + self.title.len() + self.description.len() + self.parameters.size() + returns
+    }
 }
 
 /// One upload of a module.
@@ -81,6 +92,14 @@ pub enum ModuleConflict {
     /// The tenant has [`MAX_MODULES`] already.
     #[error("over the bound of {MAX_MODULES} modules: push under a name that is there")]
     TooMany,
+    /// The tenant's modules say more of themselves than [`MAX_DESCRIPTIONS`].
+    #[error(
+        "the modules of this tenant describe their tasks in {size} bytes over all versions kept, at most {MAX_DESCRIPTIONS} are allowed"
+    )]
+    TooLarge {
+        /// Bytes it would be.
+        size: usize,
+    },
 }
 
 impl ModuleIndex {
@@ -94,7 +113,8 @@ impl ModuleIndex {
     /// Adds a version to a module, new or known, and makes it the active one.
     ///
     /// # Errors
-    /// Where another active module serves one of its tasks, or there are too many modules.
+    /// Where another active module serves one of its tasks, there are too many modules, or they describe too much; this index is not
+    /// to be used then.
     pub fn activate(&mut self, name: &str, version: Version) -> Result<(), ModuleConflict> {
         self.check_tasks(name, &version)?;
         if !self.0.contains_key(name) && self.0.len() >= MAX_MODULES {
@@ -108,7 +128,15 @@ impl ModuleIndex {
         if module.versions.len() > MAX_VERSIONS {
             module.versions.remove(0);
         }
-        Ok(())
+        match self.description_size() {
+            size if size > MAX_DESCRIPTIONS => Err(ModuleConflict::TooLarge { size }),
+            _ => Ok(()),
+        }
+    }
+
+    fn description_size(&self) -> usize {
+        let versions = self.0.values().flat_map(|module| &module.versions);
+        versions.flat_map(|version| &version.tasks).map(TaskDescription::size).sum()
     }
 
     /// Makes an earlier version active: the named one, or the one before the active one.
@@ -174,6 +202,25 @@ mod tests {
         assert_eq!(index.serving(&"b".parse().unwrap()), None);
         assert!(matches!(index.roll_back("m", None), Err(ModuleConflict::NotFound(_))));
         assert_eq!(index.roll_back("m", Some(Digest::of(b"2"))).unwrap(), Digest::of(b"2"));
+    }
+
+    #[test]
+    fn a_tenant_that_describes_too_much_is_told_before_anything_is_kept() {
+        let mut index = ModuleIndex::default();
+        for number in 0..8_u8 {
+            let mut large = version(&[number], &["a"]);
+            large.tasks[0].description = "x".repeat(1 << 20);
+            let kept = index.clone();
+            let activated = index.activate("m", large);
+            if number < 7 {
+                activated.unwrap();
+                continue;
+            }
+            // Seven fit beside their names; the eighth is a few bytes too much.
+            assert!(activated.unwrap_err().to_string().ends_with("at most 8388608 are allowed"));
+            index = kept;
+        }
+        assert_eq!(index.0["m"].versions.len(), 7);
     }
 
     #[test]

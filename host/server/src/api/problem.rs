@@ -190,6 +190,7 @@ impl From<CatalogError> for Problem {
             CatalogError::Conflict(ModuleConflict::TaskTaken { .. }) => Code::TaskTaken,
             CatalogError::Conflict(ModuleConflict::NotFound(_)) => Code::ModuleNotFound,
             CatalogError::Conflict(ModuleConflict::TooMany) => Code::TooManyModules,
+            CatalogError::Conflict(ModuleConflict::TooLarge { .. }) => Code::OverBound,
         };
         Self::new(code, error.to_string())
     }
