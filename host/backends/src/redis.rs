@@ -4,6 +4,7 @@
 pub mod broker;
 mod keys;
 mod modules;
+mod observe;
 mod results;
 mod scripts;
 mod state;
@@ -19,6 +20,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipel
 use crate::error::{BackendError, OpenError};
 
 pub use modules::RedisModules;
+pub use observe::ServerFigures;
 pub use results::RedisResults;
 pub use state::RedisState;
 

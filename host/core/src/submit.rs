@@ -71,6 +71,28 @@ impl Submitter {
         Ok(id)
     }
 
+    /// Takes many requests of a tenant in, as [`Self::submit`] does each, in a fraction of the time: the store is asked for all of
+    /// them at once, and the broker takes them in one call.
+    ///
+    /// # Errors
+    /// As [`Self::submit`]. Where one is malformed or over a bound, none is taken.
+    pub async fn submit_all(&self, tenant: &Tenant, requests: Vec<Request>, delay: Duration) -> Result<Vec<RequestId>, SubmitError> {
+        let queues = requests.iter().map(|request| self.check(request)).collect::<Result<Vec<_>, _>>()?;
+        let ids = requests.iter().map(|request| request.id).collect();
+        let new = |(mut request, queue): (Request, QueueName)| async move {
+            if request.kwargs_repr.is_none() {
+                request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
+            }
+            let queued = !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, request.id).await?;
+            let submission = Submission { tenant: tenant.clone(), queue, request: Arc::new(request), delay };
+            Ok::<_, SubmitError>((!queued).then_some(submission))
+        };
+        let created = futures::future::join_all(requests.into_iter().zip(queues).map(new)).await;
+        let submissions: Vec<Submission> = created.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        self.broker.submit(&submissions).await?;
+        Ok(ids)
+    }
+
     async fn is_final(&self, tenant: &Tenant, id: RequestId) -> Result<bool, StoreError> {
         let found = self.results.read(tenant, &[id]).await?;
         Ok(found.into_iter().flatten().any(|result| result.state.is_final()))

@@ -1,7 +1,8 @@
 //! The command line: what can be said, and what answers. Each command is a file of its own under `cli/`.
 
+mod bench;
 mod build;
-mod client;
+pub(crate) mod client;
 mod dead_letters;
 mod get;
 mod metadata;
@@ -94,6 +95,8 @@ enum Command {
     Revoke(revoke::Revoke),
     /// List what was given up, with the reason.
     DeadLetters(dead_letters::DeadLetters),
+    /// Measure how fast this machine is with Mogbox.
+    Bench(bench::BenchArgs),
 }
 
 /// Reads the command line, does what it says, and returns the exit code: 0 done, 1 an error, 2 not understood; `submit --wait`
@@ -112,6 +115,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Metadata(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Revoke(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Bench(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| fail(&error, as_json))
 }

@@ -1,6 +1,7 @@
 //! The `mogbox` binary: a node with its API, and the command line that talks to one.
 
 mod api;
+mod bench;
 mod cli;
 mod escape;
 mod logging;

@@ -20,8 +20,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api, MAX_UPLOADS, MAX_WAITS};
-use backends::Backends;
-use signals::Signals;
+pub(crate) use backends::Backends;
+pub(crate) use signals::Signals;
 
 /// Time that a revoked guest gets to finish.
 const REVOKE_GRACE: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ pub(crate) async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().context("cannot tell the address")?;
     let node_id = NodeId::random();
-    let backends = Backends::open(&settings).await?;
+    let backends = Backends::open(&settings.backend, &settings.queues, settings.lease).await?;
     let place = backends.place.clone();
     let node = start(&settings, node_id.clone(), backends).await?;
     let (draining, stopping) = (node.api.draining.clone(), node.api.stopping.clone());
@@ -125,7 +125,7 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
 /// The API of a node without a worker.
 #[cfg(test)]
 pub(crate) async fn open_for_tests(settings: &NodeSettings) -> Api {
-    compose_api(settings, &Backends::open(settings).await.unwrap()).unwrap()
+    compose_api(settings, &Backends::open(&settings.backend, &settings.queues, settings.lease).await.unwrap()).unwrap()
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

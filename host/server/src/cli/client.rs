@@ -22,7 +22,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const CALL_TIME: Duration = Duration::from_secs(180);
 
 /// A node to talk to, as a tenant.
-pub(super) struct Client {
+pub(crate) struct Client {
     agent: Agent,
     server: String,
     tenant: Tenant,
@@ -30,7 +30,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client of the node at this address. Nothing is sent yet.
-    pub(super) fn new(server: &str, tenant: Tenant) -> anyhow::Result<Self> {
+    pub(crate) fn new(server: &str, tenant: Tenant) -> anyhow::Result<Self> {
         let server = server.trim_end_matches('/').to_owned();
         let host = server.strip_prefix("http://").filter(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
         if host.is_none() {
@@ -47,22 +47,22 @@ impl Client {
     }
 
     /// Reads something.
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
         parse(&self.call("GET", path, query, ())?)
     }
 
     /// Sends JSON and reads the answer.
-    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         parse(&self.call("POST", path, &[], serde_json::to_string(body)?.as_str())?)
     }
 
     /// Sends JSON to something that answers nothing.
-    pub(super) fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+    pub(crate) fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
         self.call("PATCH", path, &[], serde_json::to_string(body)?.as_str()).map(drop)
     }
 
     /// Sends bytes as they are read, and reads the answer.
-    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, reader: &mut dyn Read) -> anyhow::Result<T> {
+    pub(crate) fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, reader: &mut dyn Read) -> anyhow::Result<T> {
         let request = self.request("PUT", path, &[])?.header("content-length", size).header("expect", "100-continue");
         let answer = self.agent.run(request.body(SendBody::from_reader(reader))?);
         parse(&self.read(answer)?)
@@ -107,10 +107,10 @@ impl Client {
 /// The node refused a call.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.detail)]
-pub(super) struct Refused(pub(super) Problem);
+pub(crate) struct Refused(pub(super) Problem);
 
 /// Whether a call that failed may have been carried out all the same: it broke off, or the node could not end it.
-pub(super) fn may_have_arrived(error: &anyhow::Error) -> bool {
+pub(crate) fn may_have_arrived(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Refused>() {
         Some(Refused(problem)) => problem.status >= 500,
         None => error.downcast_ref::<ureq::Error>().is_some(),
@@ -118,7 +118,7 @@ pub(super) fn may_have_arrived(error: &anyhow::Error) -> bool {
 }
 
 /// The same error, with what to do about it. A refusal stays one.
-pub(super) fn with_advice(error: anyhow::Error, advice: &str) -> anyhow::Error {
+pub(crate) fn with_advice(error: anyhow::Error, advice: &str) -> anyhow::Error {
     match error.downcast::<Refused>() {
         Ok(Refused(problem)) => Refused(Problem { detail: format!("{}; {advice}", problem.detail), ..problem }).into(),
         Err(error) => anyhow!("{error:#}; {advice}"),
@@ -130,17 +130,17 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> anyhow::Result<T> {
 }
 
 /// The path of a request.
-pub(super) fn request_path(id: RequestId, rest: &str) -> String {
+pub(crate) fn request_path(id: RequestId, rest: &str) -> String {
     format!("/v1/requests/{id}{rest}")
 }
 
 /// The path of a module.
-pub(super) fn module_path(name: &str, rest: &str) -> String {
+pub(crate) fn module_path(name: &str, rest: &str) -> String {
     format!("/v1/modules/{}{rest}", encode(name))
 }
 
 /// Text as a part of a path or query.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -1,7 +1,9 @@
-//! Opens stores, broker and sandbox as a node's settings say. The only file of the server that names concrete ones.
+//! Opens stores, broker and sandbox as a node's settings say. Beside the bench, which also looks at its server, the only
+//! place that names concrete ones.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -12,7 +14,7 @@ use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, Embe
 use mogbox_backends::redis::broker::RedisBroker;
 use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState, without_secrets};
 use mogbox_core::broker::BrokerError;
-use mogbox_core::{Broker, Executor, ModuleStore, ResultStore, StateStore};
+use mogbox_core::{Broker, Executor, ModuleStore, QueueName, ResultStore, StateStore};
 use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
 
 use super::{Backend, NodeSettings};
@@ -21,17 +23,17 @@ use super::{Backend, NodeSettings};
 const GUESTS_A_REQUEST: usize = 8;
 
 /// Opens a broker of its own for the thread that renews leases, inside that thread's runtime.
-pub(super) type OpenLeaseBroker = Box<dyn FnOnce() -> BoxFuture<'static, Result<Arc<dyn Broker>, BrokerError>> + Send>;
+pub(crate) type OpenLeaseBroker = Box<dyn FnOnce() -> BoxFuture<'static, Result<Arc<dyn Broker>, BrokerError>> + Send>;
 
 /// Stores and broker of a node.
-pub(super) struct Backends {
-    pub(super) broker: Arc<dyn Broker>,
-    pub(super) lease_broker: OpenLeaseBroker,
-    pub(super) results: Arc<dyn ResultStore>,
-    pub(super) state: Arc<dyn StateStore>,
-    pub(super) modules: Arc<dyn ModuleStore>,
+pub(crate) struct Backends {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) lease_broker: OpenLeaseBroker,
+    pub(crate) results: Arc<dyn ResultStore>,
+    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) modules: Arc<dyn ModuleStore>,
     /// Where everything is kept, for people.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 impl Backends {
@@ -39,9 +41,9 @@ impl Backends {
     ///
     /// # Errors
     /// Where the folder or server cannot be used, or a setting is not allowed.
-    pub(super) async fn open(settings: &NodeSettings) -> anyhow::Result<Self> {
-        let broker = BrokerSettings { queues: settings.queues.clone(), lease: settings.lease, ..BrokerSettings::default() };
-        match &settings.backend {
+    pub(crate) async fn open(backend: &Backend, queues: &[QueueName], lease: Duration) -> anyhow::Result<Self> {
+        let broker = BrokerSettings { queues: queues.to_vec(), lease, ..BrokerSettings::default() };
+        match backend {
             Backend::Embedded(folder) => embedded(folder, broker),
             Backend::Redis(url) => redis(url, broker).await,
         }

@@ -1,0 +1,190 @@
+//! A queue that is emptied: requests wait before any node runs, then nodes start; measured from the first stored result to the last.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use mogbox_core::State;
+
+use super::figures::Figures;
+use super::ground::{Ground, Ticket};
+use super::guest::Guest;
+use super::node::{Node, NodeOptions};
+use super::usage::{count, cpu_seconds, precise, resident};
+use super::watch::Eye;
+
+/// Requests counted at once.
+const WINDOW: usize = 500;
+
+/// Looks at what the nodes hold, evenly over the queue.
+const CHECKPOINTS: usize = 20;
+
+/// What is to be emptied, and by whom.
+pub(super) struct Drain<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) guest: &'a Guest,
+    pub(super) nodes: usize,
+    pub(super) options: &'a NodeOptions,
+    pub(super) requests: usize,
+    pub(super) tenants: usize,
+    /// How many are measured, from the front of the queue; the rest only waits.
+    pub(super) measured: usize,
+}
+
+/// A moment of a drain.
+struct Sample {
+    at: Instant,
+    done: usize,
+    nodes: Option<f64>,
+    redis: Option<f64>,
+}
+
+/// What a drain cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drained {
+    pub(super) per_second: Option<f64>,
+    pub(super) per_second_with_start: f64,
+    /// Seconds of processor time of all nodes for each request.
+    pub(super) node_cpu: Option<f64>,
+    /// The same of Redis.
+    pub(super) redis_cpu: Option<f64>,
+    /// Requests queued a second, in bulk.
+    pub(super) filled_per_second: f64,
+    /// The most that the nodes held, in bytes.
+    pub(super) resident: Option<u64>,
+    /// Bytes of Redis for each request that waits.
+    pub(super) bytes_queued: Option<f64>,
+    /// Bytes of Redis for each request that is done.
+    pub(super) bytes_done: Option<f64>,
+}
+
+impl Drain<'_> {
+    /// Fills the queue, empties it, and checks that every request that was measured went well.
+    pub(super) async fn run(&self) -> anyhow::Result<Drained> {
+        let ports = self.ground.open().await?;
+        self.ground.push(&ports, self.guest, self.tenants).await?;
+        let before = self.memory().await?;
+        let started = Instant::now();
+        let tickets = self.ground.fill(&ports, self.guest, self.tenants, self.requests).await.context("cannot fill the queue")?;
+        let filled = started.elapsed();
+        drop(ports);
+        let queued = self.memory().await?;
+        let measured = tickets.get(..self.measured).unwrap_or(&tickets);
+        let mut drained = self.empty(measured).await?;
+        drained.filled_per_second = count(self.requests) / filled.as_secs_f64();
+        drained.bytes_queued = growth(before, queued, self.requests);
+        drained.bytes_done = growth(before, self.memory().await?, self.requests).filter(|_| self.measured >= self.requests);
+        self.check(measured).await?;
+        Ok(drained)
+    }
+
+    async fn empty(&self, tickets: &[Ticket]) -> anyhow::Result<Drained> {
+        let spawned = Instant::now();
+        let mut nodes = Vec::new();
+        for _ in 0..self.nodes {
+            nodes.push(self.ground.node(self.options).await?);
+        }
+        let measured = self.measure(tickets, &nodes).await.with_context(|| words(&nodes))?;
+        for node in nodes {
+            node.process.stop().await?;
+        }
+        let (first, last, resident) = measured;
+        let requests = count(last.done - first.done);
+        // Of so few that they were done at the first look there is no rate.
+        let per_request = |from: Option<f64>, to: Option<f64>| Some((to? - from?) / requests).filter(|_| requests > 0.0);
+        Ok(Drained {
+            per_second: (requests > 0.0).then(|| requests / (last.at - first.at).as_secs_f64()),
+            per_second_with_start: count(last.done) / (last.at - spawned).as_secs_f64(),
+            node_cpu: per_request(first.nodes, last.nodes),
+            redis_cpu: per_request(first.redis, last.redis),
+            filled_per_second: 0.0,
+            resident,
+            bytes_queued: None,
+            bytes_done: None,
+        })
+    }
+
+    async fn measure(&self, tickets: &[Ticket], nodes: &[Node]) -> anyhow::Result<(Sample, Sample, Option<u64>)> {
+        let pids: Vec<u32> = nodes.iter().map(|node| node.process.pid()).collect();
+        let eye = self.eye(nodes)?;
+        let mut most = None;
+        eye.until(tickets.get(..1).unwrap_or_default()).await?;
+        let done = eye.done(tickets.get(..WINDOW).unwrap_or(tickets)).await?;
+        let first = self.sample(&pids, done).await?;
+        for part in 1..=CHECKPOINTS {
+            let place = tickets.len() * part / CHECKPOINTS;
+            eye.until(tickets.get(place.saturating_sub(1)..place).unwrap_or_default()).await?;
+            most = most.max(resident(&pids));
+        }
+        // Those before the last one that were handed out beside it.
+        let beside = WINDOW.max(2 * self.nodes * self.options.concurrency);
+        eye.until(tickets.get(tickets.len().saturating_sub(beside)..).unwrap_or(tickets)).await?;
+        Ok((first, self.sample(&pids, tickets.len()).await?, most))
+    }
+
+    fn eye(&self, nodes: &[Node]) -> anyhow::Result<Eye> {
+        match (&self.ground.redis, nodes) {
+            (Some(redis), _) => Ok(Eye::Redis(redis.clone())),
+            (None, [node]) => Ok(Eye::Node(ureq::agent(), node.url.clone())),
+            (None, _) => bail!("the embedded store serves one node, not {}", nodes.len()),
+        }
+    }
+
+    async fn sample(&self, pids: &[u32], done: usize) -> anyhow::Result<Sample> {
+        let at = Instant::now();
+        let redis = match &self.ground.redis {
+            Some(redis) => Some(redis.figures().await?.cpu_seconds),
+            None => None,
+        };
+        Ok(Sample { at, done, nodes: cpu_seconds(pids), redis })
+    }
+
+    async fn memory(&self) -> anyhow::Result<Option<u64>> {
+        match &self.ground.redis {
+            Some(redis) => Ok(Some(redis.figures().await?.used_memory)),
+            None => Ok(None),
+        }
+    }
+
+    /// A figure of requests that did not do what they were meant to do is none.
+    async fn check(&self, tickets: &[Ticket]) -> anyhow::Result<()> {
+        let ports = self.ground.open().await?;
+        for chunk in tickets.chunks(WINDOW) {
+            let reads = chunk.chunk_by(|one, other| one.tenant == other.tenant).filter_map(|group| {
+                let (tenant, ids) = (&group.first()?.tenant, group.iter().map(|ticket| ticket.id).collect::<Vec<_>>());
+                let results = &ports.results;
+                Some(async move { results.read(tenant, &ids).await })
+            });
+            for results in futures::future::join_all(reads).await {
+                if let Some(result) = results?.into_iter().flatten().find(|result| result.state != State::Success) {
+                    bail!("request {} is {} where it should be SUCCESS", result.id, result.state);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drained {
+    /// Adds its figures, under the names that other task queues' benches give them.
+    pub(super) fn record(&self, figures: &mut Figures, subject: &str) {
+        let micros = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e6);
+        figures.add(subject, "throughput", self.per_second, "tasks/s");
+        figures.add(subject, "throughput_with_start", Some(self.per_second_with_start), "tasks/s");
+        figures.add(subject, "worker_cpu_per_task", micros(self.node_cpu), "us");
+        figures.add(subject, "redis_cpu_per_task", micros(self.redis_cpu), "us");
+        figures.add(subject, "load_rss", self.resident.map(|bytes| precise(bytes) / f64::from(1 << 20)), "MiB");
+        figures.add(subject, "enqueue_bulk", Some(self.filled_per_second), "tasks/s");
+        figures.add(subject, "redis_bytes_queued", self.bytes_queued, "B/task");
+        figures.add(subject, "redis_bytes_done", self.bytes_done, "B/task");
+    }
+}
+
+fn growth(before: Option<u64>, after: Option<u64>, requests: usize) -> Option<f64> {
+    Some((precise(after?) - precise(before?)) / count(requests))
+}
+
+/// What the nodes said last, for an error.
+fn words(nodes: &[Node]) -> String {
+    let said: Vec<String> = nodes.iter().map(Node::last_words).filter(|words| !words.is_empty()).collect();
+    if said.is_empty() { "the drain failed".to_owned() } else { format!("the drain failed; the nodes said: {}", said.join("\n")) }
+}

@@ -1,0 +1,72 @@
+//! Waiting for results from outside, by one look of constant cost every few milliseconds.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use mogbox_backends::redis::RedisConnection;
+
+use super::ground::Ticket;
+use crate::api::types::RequestView;
+use crate::cli::client::request_path;
+
+/// Time between two looks at a server.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Time between two looks through a node, which have their part in what it does.
+const LOOK_THROUGH: Duration = Duration::from_millis(20);
+
+/// Time without progress after which a measurement is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who looks for results.
+pub(super) enum Eye {
+    /// Asks the server that keeps them.
+    Redis(RedisConnection),
+    /// Asks the node that keeps them, by its address.
+    Node(ureq::Agent, String),
+}
+
+impl Eye {
+    const fn pause(&self) -> Duration {
+        match self {
+            Self::Redis(_) => LOOK,
+            Self::Node(..) => LOOK_THROUGH,
+        }
+    }
+
+    /// How many of these requests are done.
+    pub(super) async fn done(&self, tickets: &[Ticket]) -> anyhow::Result<usize> {
+        match self {
+            Self::Redis(redis) => Ok(redis.count_values(tickets.iter().map(|ticket| (&ticket.tenant, ticket.id))).await?),
+            Self::Node(agent, url) => {
+                let (agent, url, tickets) = (agent.clone(), url.clone(), tickets.to_vec());
+                tokio::task::spawn_blocking(move || count(&agent, &url, &tickets)).await?
+            }
+        }
+    }
+
+    /// Waits until all of these requests are done.
+    pub(super) async fn until(&self, tickets: &[Ticket]) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let done = self.done(tickets).await?;
+            if done == tickets.len() {
+                return Ok(());
+            }
+            if started.elapsed() > PATIENCE {
+                bail!("{} requests are not done after {} s", tickets.len() - done, PATIENCE.as_secs());
+            }
+            tokio::time::sleep(self.pause()).await;
+        }
+    }
+}
+
+fn count(agent: &ureq::Agent, url: &str, tickets: &[Ticket]) -> anyhow::Result<usize> {
+    let mut done = 0;
+    for Ticket { tenant, id } in tickets {
+        let mut answer = agent.get(format!("{url}{}?tenant={tenant}&fields=", request_path(*id, ""))).call()?;
+        let view: RequestView = answer.body_mut().read_json()?;
+        done += usize::from(view.result.state.is_final());
+    }
+    Ok(done)
+}
