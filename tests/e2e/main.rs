@@ -10,6 +10,7 @@
 
 mod support;
 
+mod bench;
 mod bounds;
 mod command_line;
 mod demonstration;
