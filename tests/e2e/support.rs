@@ -1,10 +1,12 @@
 //! What the tests share: nodes, calls to their API, the command line, and the guests by name.
 
 mod api;
+mod cap;
 mod command;
 mod node;
 
 pub(crate) use api::Api;
+pub(crate) use cap::MemoryCap;
 pub(crate) use command::{Output, binary, mogbox, repository, run, untold};
 pub(crate) use node::{Node, shared_node};
 

@@ -165,13 +165,16 @@ impl TaskContext {
         found.ok_or_else(|| self.result_gone())
     }
 
-    /// Stores metadata, all or none.
+    /// Stores metadata, all or none. Nothing to store costs no access to the store.
     ///
     /// # Errors
     /// Where a key or a bound is not kept, the request is held by another attempt, or the store does not answer.
     pub async fn set_metadata(&self, entries: &Entries) -> Result<(), ContextError> {
         self.check_entries(entries, Bound::MetadataKeys, Bound::Metadata)?;
         self.check_holder()?;
+        if entries.is_empty() {
+            return Ok(());
+        }
         let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
         let written = self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits)).await?;
         self.stored(written)

@@ -57,6 +57,28 @@ async fn a_bomb_of_host_calls_ends_at_the_bound() {
 }
 
 #[tokio::test]
+async fn setting_no_metadata_costs_no_access_to_the_store() {
+    let world = World::new();
+    let body = "(call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256))
+        (if (i32.load8_u (i32.const 256)) (then unreachable)) (call $ok (i32.const 65) (i32.const 2))";
+    let execution = world.survives(Run::of(&Guest { imports: CONTEXT, ..Guest::running(body) })).await;
+    assert!(matches!(execution.outcome, Outcome::Success(_)), "{:?}", execution.outcome);
+    assert_eq!((execution.receipt.host_calls, world.memory.reached.available_permits()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_start_function_that_loops_or_traps_ends_the_attempt() {
+    let world = World::new();
+    let starting = |body: &str| {
+        let items = format!("(func $start {body}) (start $start)");
+        Run::of(&Guest { items: &items, ..Guest::default() }).within(Limits { cpu_time: 30, ..Limits::default() })
+    };
+    assert_eq!(world.survives(starting("(loop $again (br $again))")).await.outcome, over(Bound::CpuTime, "30ms"));
+    let execution = world.survives(starting("unreachable")).await;
+    assert!(matches!(&execution.outcome, Outcome::Trapped { class, .. } if class == "unreachable"), "{:?}", execution.outcome);
+}
+
+#[tokio::test]
 async fn a_bomb_of_wasi_calls_ends_soon_after_the_bound() {
     let world = World::new();
     let body = "(loop $again (drop (call $now)) (br $again)) unreachable";

@@ -13,7 +13,10 @@ use crate::world::{NEVER_ANSWERED, Run, World};
 const SPIN: &str = "(loop $again (br $again)) unreachable";
 
 /// Tells the host that it is there, then spins.
-const SPIN_AFTER_A_SIGN: &str = "(call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256)) (loop $again (br $again)) unreachable";
+const SPIN_AFTER_A_SIGN: &str = "(call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256)) (loop $again (br $again)) unreachable";
+
+/// The entry that is the sign: `t` with the value `{}`.
+const SIGN: &str = r#"(data (i32.const 1024) "\40\00\00\00\01\00\00\00\41\00\00\00\02\00\00\00")"#;
 
 /// Submits a child and waits for it, which never ends.
 const WAIT: &str = r#"
@@ -25,7 +28,7 @@ const WAIT: &str = r#"
 
 /// Tells the host that it is there, then sleeps for an hour.
 const SLEEP: &str = r#"
-  (call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256))
+  (call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256))
   (call $block (call $subscribe (i64.const 3600000000000)))
   unreachable"#;
 
@@ -42,11 +45,11 @@ fn waiting() -> Run {
 
 fn sleeping() -> Run {
     let imports = format!("{CONTEXT}{WASI}");
-    Run::of(&Guest { world: "with-wasi", imports: &imports, ..Guest::running(SLEEP) })
+    Run::of(&Guest { world: "with-wasi", imports: &imports, items: SIGN, ..Guest::running(SLEEP) })
 }
 
 fn spinning() -> Run {
-    Run::of(&Guest { imports: CONTEXT, ..Guest::running(SPIN_AFTER_A_SIGN) })
+    Run::of(&Guest { imports: CONTEXT, items: SIGN, ..Guest::running(SPIN_AFTER_A_SIGN) })
 }
 
 fn over(bound: Bound, limit: &str) -> Outcome {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mogbox_guest::{Child, ChildId, ChildOutcome, Context, Error, Result, task};
+use mogbox_guest::serde_json::Value;
+use mogbox_guest::{Context, Level, Result, task};
 
-/// An hour, which no test waits for.
-const HOUR_MS: u64 = 3_600_000;
+use crate::answers::deep;
 
 /// Logs so many lines of so many bytes.
 #[task(name = "hostile.log_flood")]
@@ -55,27 +55,43 @@ pub(crate) fn state_over_bound(ctx: &Context, keys: usize, bytes: usize) -> Resu
     Ok(keys)
 }
 
-/// Submits so many children and waits for none.
-#[task(name = "hostile.children")]
-pub(crate) fn children(ctx: &Context, children: u64) -> Result<u64> {
-    for _ in 0..children {
-        ctx.submit(Child::new("hostile.sleep").arg(0))?;
+/// Stores one entry of metadata, whatever its key.
+#[task(name = "hostile.set_metadata")]
+pub(crate) fn set_metadata(ctx: &Context, key: String, value: Value) -> Result<()> {
+    Ok(ctx.set_metadata(&key, value)?)
+}
+
+/// Stores one entry of state, whatever its key.
+#[task(name = "hostile.set_state")]
+pub(crate) fn set_state(ctx: &Context, key: String, value: Value) -> Result<()> {
+    Ok(ctx.state().set(&key, value)?)
+}
+
+/// Stores so many keys of metadata, one after the other, each with so many bytes.
+#[task(name = "hostile.set_metadata_bit_by_bit")]
+pub(crate) fn set_metadata_bit_by_bit(ctx: &Context, keys: usize, bytes: usize) -> Result<usize> {
+    let text = "x".repeat(bytes);
+    for key in 0..keys {
+        ctx.set_metadata(&format!("key-{key}"), &text)?;
     }
-    Ok(children)
+    Ok(keys)
 }
 
-/// Waits for its own request, which is no child of it.
-#[task(name = "hostile.wait_for_itself")]
-pub(crate) fn wait_for_itself(ctx: &Context) -> Result<bool, Error> {
-    let outcomes = ctx.wait_all(&[ChildId(ctx.request().id)])?;
-    Ok(outcomes.iter().all(ChildOutcome::is_done))
+/// Stores arrays in arrays, so deep, as metadata or as state.
+#[task(name = "hostile.store_deep_json")]
+pub(crate) fn store_deep_json(ctx: &Context, depth: u32, into_state: bool) -> Result<()> {
+    let value = deep(depth);
+    let stored = if into_state { ctx.state().set("deep", value) } else { ctx.set_metadata("deep", value) };
+    Ok(stored?)
 }
 
-/// Waits for a child that sleeps for an hour.
-#[task(name = "hostile.wait_for_ever")]
-pub(crate) fn wait_for_ever(ctx: &Context) -> Result<bool, Error> {
-    let child = ctx.submit(Child::new("hostile.sleep").arg(HOUR_MS))?;
-    Ok(ctx.wait_all(&[child])?.iter().all(ChildOutcome::is_done))
+/// Says the same in its log, on standard output and on standard error.
+#[task(name = "hostile.say")]
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what the task is for")]
+pub(crate) fn say(ctx: &Context, text: String) {
+    ctx.log(Level::Warn, &text, [(text.as_str(), text.as_str())]);
+    println!("{text}");
+    eprintln!("{text}");
 }
 
 /// Sleeps for so many milliseconds.

@@ -2,8 +2,11 @@
 
 mod answers;
 mod calls;
+mod children;
 mod compute;
+mod ends;
 mod memory;
+mod reach;
 
 mogbox_guest::tasks![
     compute::trap,
@@ -15,15 +18,33 @@ mogbox_guest::tasks![
     memory::grow,
     answers::big_result,
     answers::deep_json,
-    answers::InvalidJson,
     calls::log_flood,
     calls::print_flood,
     calls::metadata_calls,
     calls::set_metadata_over_bound,
     calls::state_over_bound,
-    calls::children,
-    calls::wait_for_itself,
-    calls::wait_for_ever,
+    calls::set_metadata,
+    calls::set_metadata_bit_by_bit,
+    calls::set_state,
+    calls::store_deep_json,
+    calls::say,
+    children::children,
+    children::child_with_arguments,
+    children::child_with_deep_argument,
+    children::wait_for_itself,
+    children::wait_for_each_other,
+    children::wait_for_ever,
+    children::wait_for_many,
+    children::descend,
+    children::hoard,
+    reach::reach_out,
+    ends::Raw,
+    ends::fail_at_length,
+    ends::fail,
+    ends::invalid_arguments,
+    ends::unknown,
+    ends::retry_for_ever,
+    ends::pause_for_ever,
     calls::sleep,
 ];
 

@@ -1,0 +1,50 @@
+//! Children: too many, too deep, and waits that cannot end.
+
+use serde_json::json;
+
+use super::victim::Victim;
+
+#[test]
+fn a_hundred_thousand_children_are_refused_after_the_first_thousand() {
+    let text = "over the bound children of 1000; a node started with --limit children=VALUE raises it, up to 100000";
+    let request = Victim::with_defaults().ends("hostile.children", json!([100_000]), "FAILURE", text);
+    assert_eq!(request["children"].as_array().unwrap().len(), 1_000);
+}
+
+#[test]
+fn children_of_which_each_is_malformed_are_refused_and_the_guest_is_told() {
+    let victim = Victim::with_defaults();
+    victim.ends("hostile.child_with_arguments", json!([1_001]), "FAILURE", "1001 arguments, at most 1000 are allowed: pass a list instead");
+    victim.ends("hostile.child_with_arguments", json!([1_000]), "SUCCESS", "");
+}
+
+#[test]
+fn a_guest_that_waits_for_itself_is_told_that_it_is_no_child_of_its_own() {
+    Victim::with_defaults().ends("hostile.wait_for_itself", json!([]), "FAILURE", "is no child of request");
+}
+
+#[test]
+fn parent_and_child_cannot_wait_for_each_other() {
+    let request = Victim::with_defaults().ends("hostile.wait_for_each_other", json!([]), "SUCCESS", "");
+    assert!(request["value"].as_str().unwrap().contains("is no child of request"), "{}", request["value"]);
+}
+
+#[test]
+fn a_guest_that_waits_for_ever_ends_at_the_bound_on_wall_time() {
+    let text = "over the bound wall-time of 4s; a node started with --limit wall-time=VALUE raises it, up to 24h";
+    Victim::in_a_hurry().ends("hostile.wait_for_ever", json!([]), "FAILURE", text);
+}
+
+#[test]
+fn waiting_for_too_many_or_for_one_twice_is_refused() {
+    let victim = Victim::with_defaults();
+    victim.ends("hostile.wait_for_many", json!([1_001]), "FAILURE", "1001 ids to wait for, at most 1000 are allowed");
+    victim.ends("hostile.wait_for_many", json!([100_000]), "FAILURE", "100000 ids to wait for, at most 1000 are allowed");
+    victim.ends("hostile.wait_for_many", json!([2]), "FAILURE", "is there more than once: expected each child once");
+}
+
+#[test]
+fn a_guest_that_submits_itself_without_end_ends_at_the_bound_on_depth() {
+    let text = "over the bound depth of 64; a node started with --limit depth=VALUE raises it, up to 1000";
+    Victim::with_defaults().ends("hostile.descend", json!([]), "FAILURE", text);
+}

@@ -1,0 +1,122 @@
+//! The nodes that hostile guests run on: each has a cap on its memory, an honest tenant, and as many hostile ones as there are.
+
+use std::sync::OnceLock;
+
+use mogbox_fixtures::guest::Guest;
+use serde_json::{Value, json};
+
+use crate::support::{Api, MemoryCap, Node, guests};
+
+/// Memory that a victim may hold beyond what it held idle: four guests of 64 MiB at once, and as much again for all else.
+const CAP: u64 = 512 << 20;
+
+/// The tenant whose guests are written in Rust.
+const HOSTILE: &str = "hostile";
+
+/// A node under a cap.
+pub(super) struct Victim {
+    node: Node,
+    cap: MemoryCap,
+}
+
+impl Victim {
+    /// A node with these bounds, and the defaults for all others.
+    pub(super) fn start(bounds: &[&str]) -> Self {
+        let bounds = bounds.iter().flat_map(|bound| ["--limit", bound]);
+        let node = Node::embedded(&["--concurrency", "4"].into_iter().chain(bounds).collect::<Vec<_>>());
+        node.api(HOSTILE).push(guests::GUEST_HOSTILE);
+        node.api("honest").push(guests::EXAMPLE_ADD);
+        let cap = MemoryCap::beyond_idle(node.pid(), CAP);
+        Self { node, cap }
+    }
+
+    /// Every bound at its default.
+    pub(super) fn with_defaults() -> &'static Self {
+        static NODE: OnceLock<Victim> = OnceLock::new();
+        NODE.get_or_init(|| Self::start(&[]))
+    }
+
+    /// Little time, for guests that use all they get.
+    pub(super) fn in_a_hurry() -> &'static Self {
+        static NODE: OnceLock<Victim> = OnceLock::new();
+        NODE.get_or_init(|| Self::start(&["wall-time=4s", "cpu-time=300ms"]))
+    }
+
+    /// Bounds raised so far that a guest can do its worst.
+    pub(super) fn raised() -> &'static Self {
+        static NODE: OnceLock<Victim> = OnceLock::new();
+        let bounds = ["host-calls=10000000", "host-bytes=4GiB", "memory=256MiB", "result=64MiB", "children=100000"];
+        NODE.get_or_init(|| Self::start(&bounds))
+    }
+
+    /// A client of the tenant whose guests are written in Rust.
+    pub(super) fn hostile(&self) -> Api {
+        self.node.api(HOSTILE)
+    }
+
+    /// A client of a tenant of its own.
+    pub(super) fn tenant(&self, name: &str) -> Api {
+        self.node.api(name)
+    }
+
+    /// The node's address.
+    pub(super) fn url(&self) -> &str {
+        self.node.url()
+    }
+
+    /// What the node logged.
+    pub(super) fn log(&self) -> String {
+        self.node.log()
+    }
+
+    /// Runs a task of the guests that are written in Rust, and checks how it ended and that the node is none the worse.
+    #[track_caller]
+    pub(super) fn ends(&self, task: &str, args: Value, state: &str, text: &str) -> Value {
+        self.checked(task, self.hostile().run(task, args), state, text)
+    }
+
+    /// The same with a guest that no compiler would write, for a tenant of its own.
+    #[track_caller]
+    pub(super) fn guest_ends(&self, name: &str, guest: &Guest<'_>, state: &str, text: &str) -> Value {
+        let api = self.tenant(name);
+        api.upload("guest", &guest.build()).ok();
+        self.checked(name, api.run("t", json!([])), state, text)
+    }
+
+    /// Uploads a module that is refused, and checks the reason and that the node is none the worse.
+    #[track_caller]
+    pub(super) fn refuses(&self, module: &[u8], text: &str) {
+        let refused = self.tenant("refused").upload("guest", module);
+        let reason = refused.problem(422, "module-refused");
+        assert!(reason.contains(text), "{reason:?} does not say {text:?}");
+        assert_eq!(self.tenant("refused").get("/v1/modules").ok()["modules"], json!([]));
+        self.still_serves(text);
+    }
+
+    #[track_caller]
+    fn checked(&self, name: &str, request: Value, state: &str, text: &str) -> Value {
+        assert_eq!(request["state"], state, "{}", shown(&request));
+        let message = message(&request);
+        assert!(message.contains(text), "{:?} does not say {text:?}", message.chars().take(1_000).collect::<String>());
+        self.still_serves(name);
+        request
+    }
+
+    /// Another tenant's honest request runs, and the node's memory stayed under its cap.
+    #[track_caller]
+    pub(super) fn still_serves(&self, after: &str) {
+        let request = self.node.api("honest").run("example.add", json!([1, 2]));
+        assert_eq!((&request["state"], &request["value"]), (&json!("SUCCESS"), &json!(3.0)), "after {after}: {}", shown(&request));
+        self.cap.check(after);
+    }
+}
+
+/// What is said of a request that did not succeed.
+pub(super) fn message(request: &Value) -> &str {
+    request["error"]["message"].as_str().unwrap_or_default()
+}
+
+/// A request as far as it can be read.
+fn shown(request: &Value) -> String {
+    request.to_string().chars().take(2_000).collect()
+}
