@@ -9,6 +9,7 @@ mod calls;
 mod children;
 mod compute;
 mod memory;
+mod residue;
 mod uploads;
 mod victim;
 mod wasi;

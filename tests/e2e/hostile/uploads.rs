@@ -2,13 +2,13 @@
 
 use mogbox_fixtures::guest::{Guest, ONE_TASK};
 
-use super::victim::Victim;
+use super::victim::{OUT_OF_TIME, Victim};
 use crate::support::guests;
 
 #[test]
 fn a_loop_in_describe_is_refused() {
     let module = std::fs::read(guests::GUEST_DESCRIBE_LOOP).unwrap();
-    Victim::with_defaults().refuses(&module, "its describe went over the bound cpu-time of 1s, which is fixed for describe");
+    Victim::with_defaults().refuses_for_one_of(&module, &OUT_OF_TIME);
 }
 
 fn describing(describe: &str) -> Vec<u8> {

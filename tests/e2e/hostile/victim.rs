@@ -10,6 +10,12 @@ use crate::support::{Api, MemoryCap, Node, guests};
 /// Memory that a victim may hold beyond what it held idle: four guests of 64 MiB at once, and as much again for all else.
 const CAP: u64 = 512 << 20;
 
+/// What a module is told whose describe computes for ever: on a busy machine its wall time may be over first.
+pub(super) const OUT_OF_TIME: [&str; 2] = [
+    "its describe went over the bound cpu-time of 1s, which is fixed for describe",
+    "its describe went over the bound wall-time of 2s, which is fixed for describe",
+];
+
 /// The tenant whose guests are written in Rust.
 const HOSTILE: &str = "hostile";
 
@@ -39,7 +45,7 @@ impl Victim {
     /// Little time, for guests that use all they get.
     pub(super) fn in_a_hurry() -> &'static Self {
         static NODE: OnceLock<Victim> = OnceLock::new();
-        NODE.get_or_init(|| Self::start(&["wall-time=4s", "cpu-time=300ms"]))
+        NODE.get_or_init(|| Self::start(&["wall-time=4s", "cpu-time=100ms"]))
     }
 
     /// Bounds raised so far that a guest can do its worst.
@@ -86,11 +92,17 @@ impl Victim {
     /// Uploads a module that is refused, and checks the reason and that the node is none the worse.
     #[track_caller]
     pub(super) fn refuses(&self, module: &[u8], text: &str) {
+        self.refuses_for_one_of(module, &[text]);
+    }
+
+    /// The same where the machine's load decides which of these reasons it is.
+    #[track_caller]
+    pub(super) fn refuses_for_one_of(&self, module: &[u8], texts: &[&str]) {
         let refused = self.tenant("refused").upload("guest", module);
         let reason = refused.problem(422, "module-refused");
-        assert!(reason.contains(text), "{reason:?} does not say {text:?}");
+        assert!(texts.iter().any(|text| reason.contains(text)), "{reason:?} does not say {texts:?}");
         assert_eq!(self.tenant("refused").get("/v1/modules").ok()["modules"], json!([]));
-        self.still_serves(text);
+        self.still_serves(reason);
     }
 
     #[track_caller]

@@ -78,7 +78,10 @@ async fn a_describe_that_loops_crashes_or_grows_is_refused() {
     let world = World::new();
     let describing = |describe| Guest { describe, ..Guest::default() }.build();
     let refused = refusal(&world, describing("(loop $again (br $again)) unreachable")).await;
-    assert_eq!(refused, "module refused: its describe went over the bound cpu-time of 1s, which is fixed for describe");
+    // On a busy machine its wall time may be over first.
+    let out_of_time = ["cpu-time of 1s", "wall-time of 2s"]
+        .map(|bound| format!("module refused: its describe went over the bound {bound}, which is fixed for describe"));
+    assert!(out_of_time.contains(&refused), "{refused}");
     let refused = refusal(&world, describing("unreachable")).await;
     assert!(refused.starts_with("module refused: its describe crashed (unreachable): wasm `unreachable`"), "{refused}");
     let greedy = "(if (i32.lt_s (memory.grow (i32.const 65533)) (i32.const 0)) (then unreachable)) (i32.const 0)";

@@ -15,4 +15,6 @@ mod isolation;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod residue;
+#[cfg(test)]
 mod world;
