@@ -10,6 +10,7 @@ use mogbox_core::result::{RequestResult, State};
 use mogbox_core::store::{StoreError, WaitMode};
 use mogbox_core::wire::result::truncate;
 
+use crate::error::BackendError;
 use crate::topics::Topics;
 
 /// Bytes of the arguments' text that are kept; it is for people only.
@@ -62,18 +63,21 @@ fn beginning(text: &str) -> String {
 }
 
 /// Waits until results are final as `mode` says, and reads them. It listens first and looks then, so that no news is lost.
-pub(crate) async fn wait<F>(
+pub(crate) async fn wait<F, L>(
     waiting: &Waiting,
     tenant: &Tenant,
     ids: &[RequestId],
     mode: WaitMode,
+    listen: impl AsyncFnOnce(Vec<(Tenant, RequestId)>) -> L,
     read: impl Fn(Vec<RequestId>) -> F,
 ) -> Result<Vec<Option<RequestResult>>, StoreError>
 where
     F: Future<Output = Result<Vec<Option<RequestResult>>, StoreError>>,
 {
     let distinct: HashSet<RequestId> = ids.iter().copied().collect();
-    let listener = waiting.listen(distinct.iter().map(|id| (tenant.clone(), *id)).collect());
+    let keys: Vec<(Tenant, RequestId)> = distinct.iter().map(|id| (tenant.clone(), *id)).collect();
+    let listener = waiting.listen(keys.clone());
+    let _listening = listen(keys).await;
     let mut results = read(ids.to_vec()).await?;
     let mut open: HashSet<RequestId> = ids.iter().zip(&results).filter(|(_, result)| !is_final(result)).map(|(id, _)| *id).collect();
     let satisfied = |open: &HashSet<RequestId>| match mode {
@@ -91,6 +95,14 @@ where
         }
     }
     Ok(results)
+}
+
+/// The answers of a call for several things: its own error is that of each.
+pub(crate) fn each<T>(answers: Result<Vec<Result<T, StoreError>>, BackendError>, count: usize) -> Vec<Result<T, StoreError>> {
+    answers.unwrap_or_else(|error| {
+        let error = StoreError::from(error);
+        (0..count).map(|_| Err(error.clone())).collect()
+    })
 }
 
 fn is_final(result: &Option<RequestResult>) -> bool {

@@ -176,13 +176,18 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Says whether a request that is held only waits for others. While it does, it does not count against its tenant's cap: those it
     /// waits for must be able to run. Passed over where the lease was lost. A broker without caps has nothing to do here.
-    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
-        let _ = (lease, waiting);
-        Ok(())
-    }
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError>;
 
-    /// Settles deliveries. One whose lease was lost is left to its new holder.
-    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError>;
+    /// Settles deliveries, then hands out up to `wanted` requests that lie ready, without waiting: one round trip for what a busy node
+    /// needs. A delivery whose lease was lost is left to its new holder, and settling one twice changes nothing. Where the call fails,
+    /// nothing may have been settled, and nothing is held.
+    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError>;
+
+    /// Settles deliveries.
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
+        // Nothing was wanted, so nothing is handed out.
+        self.exchange(settlements, 0).await.map(drop)
+    }
 
     /// Sends a message to every node that listens now.
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError>;

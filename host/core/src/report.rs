@@ -21,6 +21,15 @@ pub struct Report {
     pub dropped_lines: u64,
 }
 
+impl Report {
+    /// Bytes of its texts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let line = |line: &LogLine| line.message.len() + line.fields.size();
+        self.error.as_ref().map_or(0, String::len) + self.log.iter().map(line).sum::<usize>()
+    }
+}
+
 /// What an attempt used. Durations are microseconds, sizes bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {

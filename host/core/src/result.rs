@@ -107,6 +107,21 @@ pub enum Value {
     Exception(Exception),
 }
 
+impl Value {
+    /// Bytes of its text, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Success(json) => json.size(),
+            Self::Exception(Exception::Failed { kind, message, traceback }) => kind.len() + message.len() + traceback.len(),
+            Self::Exception(Exception::InvalidTaskArguments(errors)) => {
+                errors.iter().map(|(argument, reason)| argument.len() + reason.len()).sum()
+            }
+            Self::Exception(_) => 0,
+        }
+    }
+}
+
 /// The errors that a Mognet client raises, a fixed set: no guest chooses a class. Each text is the only thing that varies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exception {

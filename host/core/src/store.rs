@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::result::{RequestResult, State, Value};
 
 /// Why a call to a store failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The store does not answer, or refuses to write; trying again may help.
     #[error("store unavailable: {0}")]
@@ -42,7 +42,7 @@ pub enum Transition {
         /// The node.
         node_id: NodeId,
     },
-    /// It is done: a final state with its value, one more stop, without the steps of its waits.
+    /// It is done: a final state with its value, one more stop, without the steps of its waits. The request's state goes.
     Finish {
         /// A final state.
         state: State,
@@ -55,6 +55,74 @@ pub enum Transition {
         /// How often it waited for children.
         waits: Waits,
     },
+}
+
+/// A step of one result, for the attempt `fence`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// Which.
+    pub id: RequestId,
+    /// The attempt.
+    pub fence: u32,
+    /// What happens.
+    pub transition: Transition,
+}
+
+/// An attempt that is about to start, and what must hold first: Mognet's rules on results, retries and ancestors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    /// Whose request it is.
+    pub tenant: Tenant,
+    /// Which.
+    pub id: RequestId,
+    /// The attempt.
+    pub fence: u32,
+    /// Requests that must exist and not be revoked, outermost first.
+    pub ancestors: Vec<RequestId>,
+    /// Crashes of nodes that the broker counted.
+    pub expiries: u32,
+    /// The most attempts that may have ended unexpectedly.
+    pub max_unexpected: u32,
+    /// The node that starts it, and when; none where it is only checked.
+    pub start: Option<(NodeId, Timestamp)>,
+}
+
+/// What became of a beginning. The first that applies, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// There is no result: it was evicted or deleted.
+    Missing,
+    /// It is done already.
+    Final(State),
+    /// A later attempt holds the request.
+    Fenced,
+    /// So many attempts ended unexpectedly, which is more than are allowed.
+    TooManyRetries(u32),
+    /// An ancestor does not exist any more, or was revoked.
+    Orphaned {
+        /// Which.
+        ancestor: RequestId,
+        /// Whether it was revoked.
+        revoked: bool,
+    },
+    /// Everything holds. Where it was to start, it is RUNNING now, with one more start.
+    Admitted {
+        /// Further attempts that the task asked for so far.
+        retries: u32,
+    },
+}
+
+impl Transition {
+    /// Bytes of what it stores, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Finish { value, report, .. } => value.size() + report.as_ref().map_or(0, |report| report.size()),
+            _ => 0,
+        }
+    }
 }
 
 /// Steps of an attempt that waited for others, taken back from the counts when it ends: Mognet's worker writes the counts of its own
@@ -112,9 +180,20 @@ pub trait ResultStore: Send + Sync + 'static {
     /// Reads results, in the order of `ids`; none for each that does not exist.
     async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError>;
 
-    /// Takes a step for the attempt `fence`. A final result never changes, and an attempt earlier than the last one that
-    /// started is fenced off.
-    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError>;
+    /// Starts attempts where their results, retries and ancestors allow it: one call for all that a node was handed out. Answers in
+    /// the order of `beginnings`. An attempt that is sent again, since its answer was lost, counts once.
+    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>>;
+
+    /// Takes steps: one call for all attempts of a node that have one to take. A final result never changes, and an attempt earlier
+    /// than the last one that started is fenced off. Answers in the order of `steps`. Sending a step again counts once.
+    async fn transition_all(&self, steps: &[&Step]) -> Vec<Result<Transitioned, StoreError>>;
+
+    /// Takes one step.
+    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
+        let step = Step { tenant: tenant.clone(), id, fence, transition: step.clone() };
+        let answer = self.transition_all(&[&step]).await.into_iter().next();
+        answer.unwrap_or_else(|| Err(StoreError::Malformed("no answer to a step".to_owned())))
+    }
 
     /// Makes a result REVOKED, as Mognet's client does; one that does not exist yet is created so. Returns the state before, none
     /// where there was no result; a final one is left as it is.

@@ -4,8 +4,10 @@
 mod admit;
 pub mod capacity;
 mod classify;
+mod exchange;
 pub mod leases;
 mod pipeline;
+mod recorder;
 mod revocations;
 mod running;
 mod settler;
@@ -22,20 +24,15 @@ use crate::context::Services;
 use crate::executor::{Executor, StopReason};
 use crate::ids::NodeId;
 use crate::limits::Limits;
-use crate::retry::Backoff;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
 use capacity::Capacity;
+use exchange::Exchange;
 use leases::LeaseKeeper;
 use pipeline::Pipeline;
+use recorder::Recorder;
 use running::Running;
 use settler::Settler;
-
-/// How long one call for deliveries waits: the longest that an idle node's shutdown takes.
-const RECEIVE_WAIT: Duration = Duration::from_secs(1);
-
-/// Most deliveries of one call.
-const RECEIVE_BATCH: usize = 64;
 
 /// Time after the drain's grace for results to be stored and deliveries to be settled.
 const SETTLE_GRACE: Duration = Duration::from_secs(10);
@@ -76,11 +73,11 @@ pub struct Ports {
 /// again by their leases.
 pub struct Worker {
     running: Arc<Running>,
-    receiving: CancellationToken,
+    draining: CancellationToken,
+    drained: CancellationToken,
     attempts: TaskTracker,
-    receiver: AbortOnDropHandle<()>,
+    _exchange: AbortOnDropHandle<()>,
     revocations: AbortOnDropHandle<()>,
-    settler: AbortOnDropHandle<()>,
     leases: LeaseKeeper,
     drain_grace: Duration,
 }
@@ -91,7 +88,7 @@ impl Worker {
     pub fn start(settings: WorkerSettings, ports: Ports, leases: LeaseKeeper) -> Self {
         let capacity = Capacity::new(settings.concurrency);
         let running = leases.running();
-        let (settler, settling) = Settler::start(Arc::clone(&ports.broker));
+        let (settler, settlements) = Settler::new();
         let services = Services {
             results: Arc::clone(&ports.results),
             state: Arc::clone(&ports.state),
@@ -100,27 +97,26 @@ impl Worker {
             broker: Arc::clone(&ports.broker),
             node_id: settings.node_id.clone(),
         };
-        let watch = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
+        let revocations = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
         let drain_grace = settings.drain_grace;
-        let receiving = CancellationToken::new();
+        let [draining, drained] = [CancellationToken::new(), CancellationToken::new()];
         let attempts = TaskTracker::new();
-        let broker = Arc::clone(&ports.broker);
+        let (broker, recorder) = (Arc::clone(&ports.broker), Recorder::start(Arc::clone(&ports.results)));
         let pipeline =
-            Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), settler, draining: receiving.clone() });
-        let intake = Intake { broker, capacity, pipeline, receiving: receiving.clone(), attempts: attempts.clone() };
-        let [receiver, revocations, settler] = [tokio::spawn(intake.run()), watch, settling].map(AbortOnDropHandle::new);
-        Self { running, receiving, attempts, receiver, revocations, settler, leases, drain_grace }
+            Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), recorder, settler, draining: draining.clone() });
+        let (taken, ended) = (draining.clone(), drained.clone());
+        let exchange = Exchange { broker, capacity, pipeline, settlements, draining: taken, drained: ended, attempts: attempts.clone() };
+        let [exchange, revocations] = [tokio::spawn(exchange.run()), revocations].map(AbortOnDropHandle::new);
+        Self { running, draining, drained, attempts, _exchange: exchange, revocations, leases, drain_grace }
     }
 
     /// Shuts down in two stages: takes no more deliveries and asks running guests to finish; after the grace time stops those
     /// that still run and gives their requests back. Returns when everything is settled, or cannot be within ten seconds.
     pub async fn shutdown(self) {
-        self.receiving.cancel();
+        self.draining.cancel();
         self.running.ask_all(StopReason::Draining);
         let ended = async {
-            if self.receiver.await.is_err() {
-                tracing::error!("the receiver of deliveries panicked");
-            }
+            self.drained.cancelled().await;
             self.attempts.close();
             self.attempts.wait().await;
         };
@@ -132,51 +128,6 @@ impl Worker {
             }
         }
         self.revocations.abort();
-        self.settler.abort();
         self.leases.stop().await;
-    }
-}
-
-/// The loop that takes deliveries while there is a place for them.
-struct Intake {
-    broker: Arc<dyn Broker>,
-    capacity: Arc<Capacity>,
-    pipeline: Arc<Pipeline>,
-    receiving: CancellationToken,
-    attempts: TaskTracker,
-}
-
-impl Intake {
-    async fn run(self) {
-        let mut failures = 0;
-        while let Some(free) = self.free_places().await {
-            // The call is never cut short at shutdown: what it was handed out would wait for its lease to end.
-            match self.broker.receive(free.min(RECEIVE_BATCH), RECEIVE_WAIT).await {
-                Ok(deliveries) => {
-                    failures = 0;
-                    for delivery in deliveries {
-                        let (pipeline, place) = (Arc::clone(&self.pipeline), self.capacity.take());
-                        self.attempts.spawn(pipeline.process(delivery, place));
-                    }
-                }
-                Err(error) => {
-                    failures += 1;
-                    tracing::warn!(%error, failures, "cannot receive requests; trying again");
-                    tokio::select! {
-                        () = tokio::time::sleep(Backoff::CALLS.wait(failures)) => {}
-                        () = self.receiving.cancelled() => {}
-                    }
-                }
-            }
-        }
-    }
-
-    /// How many places are free, waiting for one; none once the worker shuts down.
-    async fn free_places(&self) -> Option<usize> {
-        tokio::select! {
-            biased;
-            () = self.receiving.cancelled() => None,
-            free = self.capacity.some_free() => Some(free),
-        }
     }
 }

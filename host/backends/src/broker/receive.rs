@@ -46,14 +46,11 @@ impl Claimed {
 
 /// One receiver's place in the line at a backend, for the time of one call.
 pub(crate) trait Line: Send {
-    /// Hands out up to `wanted` messages.
-    fn claim(&mut self, wanted: usize) -> impl Future<Output = Result<Claimed, BrokerError>> + Send;
+    /// Settles deliveries, then hands out up to `wanted` messages. Where it fails, nothing was handed out.
+    fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> impl Future<Output = Result<Claimed, BrokerError>> + Send;
 
     /// Returns after the time, or earlier where there may be work. Work that came since the last claim counts.
     fn wait(&mut self, most: Duration) -> impl Future<Output = Result<(), BrokerError>> + Send;
-
-    /// Settles what is no request.
-    fn settle(&mut self, settlements: &[Settlement]) -> impl Future<Output = Result<(), BrokerError>> + Send;
 }
 
 /// Hands out up to `wanted` requests, waiting up to `wait` for the first.
@@ -65,7 +62,7 @@ pub(crate) async fn receive(
 ) -> Result<Vec<Delivery>, BrokerError> {
     let end = Instant::now() + wait.min(LONGEST_WAIT);
     loop {
-        let claimed = line.claim(wanted).await?;
+        let claimed = line.exchange(&[], wanted).await?;
         let any = !claimed.messages.is_empty();
         let deliveries = admit(line, claimed.messages, longest_message).await;
         let left = end.saturating_duration_since(Instant::now());
@@ -76,6 +73,17 @@ pub(crate) async fn receive(
             pause(line, left, claimed.next).await?;
         }
     }
+}
+
+/// Settles deliveries and hands out up to `wanted` requests that lie ready.
+pub(crate) async fn exchange(
+    line: &mut impl Line,
+    settlements: &[Settlement],
+    wanted: usize,
+    longest_message: usize,
+) -> Result<Vec<Delivery>, BrokerError> {
+    let claimed = line.exchange(settlements, wanted).await?;
+    Ok(admit(line, claimed.messages, longest_message).await)
 }
 
 async fn pause(line: &mut impl Line, left: Duration, next: Option<Duration>) -> Result<(), BrokerError> {
@@ -98,7 +106,7 @@ async fn admit(line: &mut impl Line, messages: Vec<Message>, longest: usize) -> 
         }
     }
     if !rejected.is_empty()
-        && let Err(error) = line.settle(&rejected).await
+        && let Err(error) = line.exchange(&rejected, 0).await
     {
         tracing::warn!(%error, messages = rejected.len(), "cannot put malformed messages to the dead letters; they come again");
     }

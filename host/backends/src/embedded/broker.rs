@@ -17,7 +17,7 @@ use mogbox_core::ids::Tenant;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::Database;
-use crate::broker::{BrokerSettings, receive};
+use crate::broker::{BrokerSettings, exchange, receive};
 use crate::error::OpenError;
 use line::EmbeddedLine;
 
@@ -74,8 +74,9 @@ impl Broker for EmbeddedBroker {
         settle::set_waiting(self, lease, waiting).await
     }
 
-    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
-        settle::settle(self, settlements).await
+    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+        let mut line = EmbeddedLine::new(self);
+        exchange(&mut line, settlements, wanted, self.settings.longest_message).await
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {

@@ -1,7 +1,10 @@
 //! Results in tables. Every call is one transaction, and one thread runs them all, so what a step sees is what it changes.
 
+mod begin;
 mod reads;
 mod writes;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,12 +15,13 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, RequestResult, State, Value};
-use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Waits, Written};
+use mogbox_core::store::{Beginning, Begun, ResultStore, Step, StoreError, Transitioned, WaitMode, Waits, Written};
 use mogbox_core::wire::value::{MAX_STORED, StoredValue};
 
 use super::Database;
-use crate::results;
-use writes::{Ending, Step};
+use crate::error::BackendError;
+use crate::results::{self, each};
+use writes::{Ending, Prepared};
 
 /// The tables. `kept` holds the large things beside a result: its value and the report of its last attempt.
 pub(super) const SCHEMA: &str = "
@@ -69,17 +73,26 @@ impl ResultStore for EmbeddedResults {
         Ok(found)
     }
 
-    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
-        let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
-        let step = Step::of(step)?;
-        let ends = matches!(step, Step::Finish(_));
-        let work = move |connection: &_| writes::transition(connection, &tenant, id, fence, &step);
-        let then = move |done: &Transitioned| {
-            if ends && *done == Transitioned::Applied {
-                waiting.notify(&topic);
-            }
+    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
+        let many = beginnings.to_vec();
+        let work = move |connection: &_| many.iter().map(|one| begin::begin(connection, one)).map(apart).collect();
+        each(self.database.call(work).await, beginnings.len())
+    }
+
+    async fn transition_all(&self, steps: &[&Step]) -> Vec<Result<Transitioned, StoreError>> {
+        let prepared = steps.iter().map(|step| Prepared::of(step)).collect::<Result<Vec<_>, _>>();
+        let (waiting, count) = (self.database.results().clone(), steps.len());
+        let answered = async {
+            let prepared = Arc::new(prepared?);
+            let taken = Arc::clone(&prepared);
+            let work = move |connection: &_| taken.iter().map(|step| writes::transition(connection, step)).map(apart).collect();
+            let then = move |done: &Vec<Result<Transitioned, StoreError>>| {
+                let ended = prepared.iter().zip(done).filter(|(step, done)| step.ends() && **done == Ok(Transitioned::Applied));
+                ended.for_each(|(step, _)| waiting.notify(&(step.tenant.clone(), step.id)));
+            };
+            self.database.call_then(work, then).await
         };
-        Ok(self.database.call_then(work, then).await?)
+        each(answered.await, count)
     }
 
     async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
@@ -134,12 +147,23 @@ impl ResultStore for EmbeddedResults {
 
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {
         let read = |ids: Vec<RequestId>| async move { self.read(tenant, &ids).await };
-        results::wait(self.database.results(), tenant, ids, mode, read).await
+        results::wait(self.database.results(), tenant, ids, mode, async |_| (), read).await
+    }
+}
+
+/// What makes no sense is the answer of that one step; any other error is the whole call's, of which nothing is stored.
+fn apart<T>(answer: Result<T, BackendError>) -> Result<Result<T, StoreError>, BackendError> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(BackendError::Malformed(text)) => Ok(Err(StoreError::Malformed(text))),
+        Err(error) => Err(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mogbox_core::store::Transition;
+
     use super::*;
 
     #[tokio::test]

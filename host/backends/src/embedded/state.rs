@@ -120,7 +120,8 @@ fn set(
     Ok(Written::Stored)
 }
 
-fn clear(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<(), BackendError> {
+/// Removes all state of a request.
+pub(super) fn clear(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<(), BackendError> {
     let key = (tenant.as_str(), id.as_bytes());
     connection.prepare_cached("DELETE FROM state_entries WHERE tenant = ?1 AND id = ?2")?.execute(key)?;
     connection.prepare_cached("DELETE FROM states WHERE tenant = ?1 AND id = ?2")?.execute(key)?;

@@ -15,7 +15,7 @@ use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Del
 use mogbox_core::ids::Tenant;
 
 use super::RedisConnection;
-use crate::broker::{BrokerSettings, receive};
+use crate::broker::{BrokerSettings, exchange, receive};
 use crate::error::OpenError;
 use calls::Calls;
 use line::{RedisLine, Sleepers};
@@ -72,11 +72,9 @@ impl Broker for RedisBroker {
         self.0.calls.set_waiting(&self.0.partitions.of(&lease.queue, &lease.tenant), lease, waiting).await
     }
 
-    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
-        for (partition, group) in self.0.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
-            self.0.calls.settle(&partition, &group).await?;
-        }
-        Ok(())
+    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+        let mut line = RedisLine::new(&self.0);
+        exchange(&mut line, settlements, wanted, self.0.settings.longest_message).await
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {

@@ -14,10 +14,6 @@ pub(super) const REPORT_TTL: u64 = VALUE_TTL;
 /// Seconds that state lives after it was last read or written.
 pub(super) const STATE_TTL: u64 = 7_200;
 
-/// Carries `TENANT ID` of each result that becomes final. One channel for all: a node subscribes once, and a wait costs no round
-/// trip; the price is one message of some sixty bytes for each request and node.
-pub(super) const FINISHED_CHANNEL: &str = "mogbox.finished";
-
 pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.result.{id}")
 }
@@ -36,6 +32,17 @@ pub(super) fn children(tenant: &Tenant, id: RequestId) -> String {
 
 pub(super) fn state(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.state.{id}")
+}
+
+/// Carries a message without text once the result is final. A node listens to those of the results that it waits for.
+pub(super) fn finished_channel(tenant: &Tenant, id: RequestId) -> String {
+    format!("{tenant}.mogbox.finished.{id}")
+}
+
+/// The result that a message of [`finished_channel`] is about; none for a channel of another's.
+pub(super) fn of_finished_channel(channel: &str) -> Option<(Tenant, RequestId)> {
+    let (tenant, id) = channel.rsplit_once(".mogbox.finished.")?;
+    Some((tenant.parse().ok()?, id.parse().ok()?))
 }
 
 pub(super) fn report(tenant: &Tenant, id: RequestId) -> String {

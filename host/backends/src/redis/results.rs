@@ -12,12 +12,12 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
-use mogbox_core::store::{ResultStore, StoreError, Transition, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, ResultStore, Step, StoreError, Transitioned, WaitMode, Written};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
-use super::{RedisConnection, watch};
-use crate::results::{self, Waiting};
+use super::RedisConnection;
+use super::watch::Watch;
+use crate::results::{self, Waiting, each};
 
 /// Waiters that read at the same time. When thousands wake at once, the last one's answer must not be late for the others' sake.
 const READING_WAITERS: usize = 128;
@@ -27,7 +27,7 @@ pub struct RedisResults {
     connection: RedisConnection,
     waiting: Waiting,
     turns: Semaphore,
-    _watch: JoinSet<()>,
+    watch: Watch,
 }
 
 impl RedisResults {
@@ -35,8 +35,8 @@ impl RedisResults {
     #[must_use]
     pub fn start(connection: RedisConnection) -> Self {
         let waiting = Waiting::default();
-        let watch = watch::start(&connection, &waiting);
-        Self { connection, waiting, turns: Semaphore::new(READING_WAITERS), _watch: watch }
+        let watch = Watch::start(&connection, &waiting);
+        Self { connection, waiting, turns: Semaphore::new(READING_WAITERS), watch }
     }
 }
 
@@ -50,8 +50,12 @@ impl ResultStore for RedisResults {
         Ok(reads::results(&self.connection, tenant, ids).await?)
     }
 
-    async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
-        Ok(writes::transition(&self.connection, tenant, id, fence, step).await?)
+    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
+        each(writes::begin(&self.connection, beginnings).await, beginnings.len())
+    }
+
+    async fn transition_all(&self, steps: &[&Step]) -> Vec<Result<Transitioned, StoreError>> {
+        each(writes::transitions(&self.connection, steps).await, steps.len())
     }
 
     async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
@@ -95,6 +99,6 @@ impl ResultStore for RedisResults {
             let _turn = self.turns.acquire().await;
             self.read(tenant, &ids).await
         };
-        results::wait(&self.waiting, tenant, ids, mode, read).await
+        results::wait(&self.waiting, tenant, ids, mode, async |keys| self.watch.listen(keys).await, read).await
     }
 }

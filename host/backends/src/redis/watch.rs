@@ -1,14 +1,17 @@
 //! Notices results that become final and wakes whoever waits for them: by a message that the store publishes, and by a slow look
 //! at all that are waited for, since Mognet's own clients revoke without a message. Two tasks a process, however many wait.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use mogbox_core::ids::RequestId;
+use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::retry::Backoff;
 use rand::RngExt as _;
 use redis::Script;
+use redis::aio::PubSubSink;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::scripts::script;
@@ -24,49 +27,171 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 
 static FINISHED: LazyLock<Script> = script!("results/standing.lua", "results/finished.lua");
 
-/// Starts both tasks; they end when the set is dropped.
-pub(super) fn start(connection: &RedisConnection, waiting: &Waiting) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(listen(connection.clone(), waiting.clone()));
-    tasks.spawn(look(connection.clone(), waiting.clone()));
-    tasks
+type Key = (Tenant, RequestId);
+
+/// Tells of results that become final.
+pub(super) struct Watch {
+    asks: mpsc::UnboundedSender<Ask>,
+    _tasks: JoinSet<()>,
 }
 
-/// Listens to messages, with a new subscription whenever one breaks. What is missed meanwhile is found by the slow look.
-async fn listen(connection: RedisConnection, waiting: Waiting) {
-    let mut failures = 0;
-    loop {
-        let started = Instant::now();
-        if let Err(error) = subscription(&connection, &waiting).await {
-            tracing::debug!(%error, "subscription to finished results broke");
-        }
-        failures = if started.elapsed() > PING_EVERY { 1 } else { failures + 1 };
-        tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
+/// Results that are listened to; no longer when dropped.
+pub(super) struct Heard {
+    asks: mpsc::UnboundedSender<Ask>,
+    keys: Vec<Key>,
+}
+
+enum Ask {
+    Listen(Vec<Key>, oneshot::Sender<()>),
+    Leave(Vec<Key>),
+}
+
+impl Watch {
+    /// Starts both tasks; they end when it is dropped.
+    pub(super) fn start(connection: &RedisConnection, waiting: &Waiting) -> Self {
+        let (asks, asked) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(listen(connection.clone(), waiting.clone(), Ears { asked, wanted: HashMap::new() }));
+        tasks.spawn(look(connection.clone(), waiting.clone()));
+        Self { asks, _tasks: tasks }
+    }
+
+    /// Listens to these results; returns once no message is missed any more, or the store does not answer: then the slow look
+    /// finds what is missed.
+    pub(super) async fn listen(&self, keys: Vec<Key>) -> Heard {
+        let (ready, listening) = oneshot::channel();
+        // An error says that the tasks are gone, as the process ends.
+        let _ = self.asks.send(Ask::Listen(keys.clone(), ready));
+        let heard = Heard { asks: self.asks.clone(), keys };
+        let _ = listening.await;
+        heard
     }
 }
 
-async fn subscription(connection: &RedisConnection, waiting: &Waiting) -> Result<(), BackendError> {
-    let (mut sink, mut messages) = connection.subscriber().await?.split();
-    sink.subscribe(keys::FINISHED_CHANNEL).await.map_err(|error| failure(&error))?;
-    loop {
-        match tokio::time::timeout(PING_EVERY, messages.next()).await {
-            Ok(Some(message)) => told(message.get_payload_bytes(), waiting),
-            Ok(None) => return Err(BackendError::Unavailable("the connection ended".to_owned())),
-            Err(_) => {
-                let answer = tokio::time::timeout(PING_EVERY, sink.ping::<redis::Value>()).await;
-                answer.map_err(|_| BackendError::Unavailable("no answer".to_owned()))?.map_err(|error| failure(&error))?;
+impl Drop for Heard {
+    fn drop(&mut self) {
+        let _ = self.asks.send(Ask::Leave(std::mem::take(&mut self.keys)));
+    }
+}
+
+/// What the process wants to hear of: how many listen to each result.
+struct Ears {
+    asked: mpsc::UnboundedReceiver<Ask>,
+    wanted: HashMap<Key, usize>,
+}
+
+impl Ears {
+    /// Takes in what is asked, and returns who is to be told once that is done; none when nobody can ask any more.
+    async fn hear(&mut self) -> Option<Vec<oneshot::Sender<()>>> {
+        let mut asks = Vec::new();
+        if self.asked.recv_many(&mut asks, CHUNK).await == 0 {
+            return None;
+        }
+        Some(asks.into_iter().filter_map(|ask| self.take_in(ask)).collect())
+    }
+
+    fn take_in(&mut self, ask: Ask) -> Option<oneshot::Sender<()>> {
+        match ask {
+            Ask::Listen(keys, ready) => {
+                keys.into_iter().for_each(|key| *self.wanted.entry(key).or_default() += 1);
+                Some(ready)
+            }
+            Ask::Leave(keys) => {
+                for key in keys {
+                    if let Some(listeners) = self.wanted.get_mut(&key) {
+                        *listeners -= 1;
+                        if *listeners == 0 {
+                            self.wanted.remove(&key);
+                        }
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes in what is asked and tells at once, until `work` is done; none when nobody can ask any more.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Some(done),
+                ready = self.hear() => tell(ready?),
             }
         }
     }
 }
 
-/// Anybody can publish: what is no message of ours is ignored.
-fn told(payload: &[u8], waiting: &Waiting) {
-    let text = std::str::from_utf8(payload).unwrap_or_default();
-    if let Some((tenant, id)) = text.split_once(' ')
-        && let (Ok(tenant), Ok(id)) = (tenant.parse(), id.parse::<RequestId>())
-    {
-        waiting.notify(&(tenant, id));
+fn tell(ready: Vec<oneshot::Sender<()>>) {
+    for one in ready {
+        // Nobody waits for it any more where the wait was given up.
+        let _ = one.send(());
+    }
+}
+
+/// Listens to messages, with a new subscription whenever one breaks. What is missed meanwhile is found by the slow look.
+async fn listen(connection: RedisConnection, waiting: Waiting, mut ears: Ears) {
+    let mut failures = 0;
+    loop {
+        let started = Instant::now();
+        match subscription(&connection, &waiting, &mut ears).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "subscription to finished results broke"),
+        }
+        failures = if started.elapsed() > PING_EVERY { 1 } else { failures + 1 };
+        if ears.meanwhile(tokio::time::sleep(Backoff::CALLS.wait(failures))).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// One connection's life. Ends well when nobody can ask any more.
+async fn subscription(connection: &RedisConnection, waiting: &Waiting, ears: &mut Ears) -> Result<(), BackendError> {
+    let Some(connected) = ears.meanwhile(connection.subscriber()).await else { return Ok(()) };
+    let (mut sink, mut messages) = connected?.split();
+    let mut subscribed = HashSet::new();
+    adjust(&mut sink, &mut subscribed, &ears.wanted).await?;
+    loop {
+        tokio::select! {
+            ready = ears.hear() => {
+                let Some(ready) = ready else { return Ok(()) };
+                adjust(&mut sink, &mut subscribed, &ears.wanted).await?;
+                tell(ready);
+            }
+            message = tokio::time::timeout(PING_EVERY, messages.next()) => match message {
+                Ok(Some(message)) => told(message.get_channel_name(), waiting),
+                Ok(None) => return Err(BackendError::Unavailable("the connection ended".to_owned())),
+                Err(_) => answered(sink.ping::<redis::Value>()).await.map(drop)?,
+            }
+        }
+    }
+}
+
+/// Subscribes to what is wanted, and to nothing else.
+async fn adjust(sink: &mut PubSubSink, subscribed: &mut HashSet<Key>, wanted: &HashMap<Key, usize>) -> Result<(), BackendError> {
+    let name = |(tenant, id): &Key| keys::finished_channel(tenant, *id);
+    let more: Vec<Key> = wanted.keys().filter(|key| !subscribed.contains(*key)).cloned().collect();
+    let fewer: Vec<Key> = subscribed.iter().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+    for chunk in more.chunks(CHUNK) {
+        answered(sink.subscribe(chunk.iter().map(name).collect::<Vec<_>>())).await?;
+    }
+    for chunk in fewer.chunks(CHUNK) {
+        answered(sink.unsubscribe(chunk.iter().map(name).collect::<Vec<_>>())).await?;
+    }
+    subscribed.extend(more);
+    subscribed.retain(|key| wanted.contains_key(key));
+    Ok(())
+}
+
+async fn answered<T>(call: impl Future<Output = redis::RedisResult<T>>) -> Result<T, BackendError> {
+    let answer = tokio::time::timeout(PING_EVERY, call).await;
+    answer.map_err(|_| BackendError::Unavailable("no answer".to_owned()))?.map_err(|error| failure(&error))
+}
+
+/// Anybody can publish: what is no channel of ours is ignored.
+fn told(channel: &str, waiting: &Waiting) {
+    if let Some(key) = keys::of_finished_channel(channel) {
+        waiting.notify(&key);
     }
 }
 

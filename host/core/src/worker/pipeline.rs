@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::admit::Admission;
 use super::capacity::Place;
 use super::classify::{Circumstances, Next, classify};
+use super::recorder::Recorder;
 use super::running::Running;
-use super::settler::Settler;
+use super::settler::{Held, Settler, Settling};
 use super::{Ports, WorkerSettings};
 use crate::broker::{Delivery, Settlement, Verdict};
 use crate::context::{AttemptIdentity, Services, TaskContext};
@@ -20,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::result::{Exception, State, Value};
 use crate::retry::Backoff;
-use crate::store::{StoreError, Transition, Transitioned, Waits};
+use crate::store::{Step, StoreError, Transition, Transitioned, Waits};
 
 /// What every delivery passes through.
 pub(super) struct Pipeline {
@@ -28,6 +30,7 @@ pub(super) struct Pipeline {
     pub(super) ports: Ports,
     pub(super) services: Services,
     pub(super) running: Arc<Running>,
+    pub(super) recorder: Recorder,
     pub(super) settler: Settler,
     /// Cancelled once the worker shuts down: what has not started by then goes to another node.
     pub(super) draining: CancellationToken,
@@ -39,38 +42,73 @@ struct Abandoned;
 /// How a delivery is settled, and what its attempt cost.
 type Settled = (Verdict, Duration);
 
+/// A delivery that the node has taken on, with what it holds until it is settled.
+pub(super) struct Taken {
+    delivery: Delivery,
+    place: Place,
+    stop: Stop,
+    held: Held,
+}
+
 impl Pipeline {
-    /// Serves one delivery. Its place on the node and its lease are held until it is settled.
-    pub(super) async fn process(self: Arc<Self>, delivery: Delivery, place: Place) {
+    /// Takes a delivery on: its lease is renewed from now on.
+    pub(super) fn take(&self, delivery: Delivery, place: Place, token: TaskTrackerToken) -> Taken {
         let stop = Stop::new();
         let entered = self.running.enter(&delivery.lease, stop.clone());
-        match self.serve(&delivery, &stop).await {
-            Ok((verdict, cost)) => self.settler.settle(settlement(delivery, verdict, cost)).await,
-            Err(Abandoned) => tracing::info!(request = %delivery.request.id, "left to the next holder of its lease"),
-        }
-        drop(entered);
-        drop(place);
+        Taken { delivery, place, stop, held: Held::new(entered, token) }
     }
 
-    async fn serve(&self, delivery: &Delivery, stop: &Stop) -> Result<Settled, Abandoned> {
+    /// Serves deliveries that came together, each on a task of its own once they are admitted.
+    pub(super) async fn process_all(self: Arc<Self>, taken: Vec<Taken>) {
         if self.draining.is_cancelled() {
-            return Ok((Verdict::GiveBack, Duration::ZERO));
+            for one in taken {
+                self.settle(one, Verdict::GiveBack, Duration::ZERO).await;
+            }
+            return;
         }
-        match self.patiently(stop, || self.admit(delivery)).await? {
-            Ok(Admission::Run { module, retries }) => self.run(delivery, stop, module, retries).await,
+        let admissions = self.admit(&taken.iter().map(|one| &one.delivery).collect::<Vec<_>>()).await;
+        let mut each = taken.into_iter().zip(admissions);
+        let last = each.next_back();
+        for (one, admission) in each {
+            tokio::spawn(Arc::clone(&self).process(one, admission));
+        }
+        if let Some((one, admission)) = last {
+            self.process(one, admission).await;
+        }
+    }
+
+    /// Serves one delivery. Its place on the node and its lease are held until it is settled.
+    async fn process(self: Arc<Self>, taken: Taken, admission: Result<Admission, StoreError>) {
+        match self.serve(&taken.delivery, &taken.stop, admission).await {
+            Ok((verdict, cost)) => self.settle(taken, verdict, cost).await,
+            Err(Abandoned) => tracing::info!(request = %taken.delivery.request.id, "left to the next holder of its lease"),
+        }
+    }
+
+    async fn settle(&self, taken: Taken, verdict: Verdict, cost: Duration) {
+        let Taken { delivery, place, held, .. } = taken;
+        let settlement = settlement(delivery, verdict, cost);
+        self.settler.settle(Settling { settlement, place, held }).await;
+    }
+
+    async fn serve(&self, delivery: &Delivery, stop: &Stop, admission: Result<Admission, StoreError>) -> Result<Settled, Abandoned> {
+        let admission = match admission {
+            Err(StoreError::Unavailable(_)) => self.patiently(stop, || self.admit_one(delivery)).await?,
+            Err(StoreError::Malformed(text)) => Err(text),
+            Ok(admission) => Ok(admission),
+        };
+        match admission {
+            Ok(Admission::Run { module, retries, at }) => self.run(delivery, stop, module, retries, at).await,
             Ok(Admission::Forget(reason)) => {
                 tracing::info!(request = %delivery.request.id, reason, "not run");
                 self.clear_state(delivery).await;
                 Ok((Verdict::Done, Duration::ZERO))
             }
+            Ok(Admission::Abandon) => Err(Abandoned),
             Ok(Admission::Refuse { state, exception, dead }) => {
                 let dead = dead.then(|| exception.to_string());
-                self.finish(
-                    delivery,
-                    stop,
-                    Ending { state, value: Value::Exception(exception), dead, report: None, waits: Waits::default() },
-                )
-                .await
+                let value = Value::Exception(exception);
+                self.finish(delivery, stop, Ending { state, value, dead, report: None, waits: Waits::default() }).await
             }
             Err(malformed) => {
                 let value = Value::Exception(failure("Malformed", malformed.clone()));
@@ -80,12 +118,12 @@ impl Pipeline {
         }
     }
 
-    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Digest, retries: u32) -> Result<Settled, Abandoned> {
-        let at = Timestamp::now();
-        let start = Transition::Start { node_id: self.settings.node_id.clone(), at };
-        if let Some(verdict) = self.step(delivery, stop, &start).await? {
-            return Ok((verdict, Duration::ZERO));
-        }
+    async fn admit_one(&self, delivery: &Delivery) -> Result<Admission, StoreError> {
+        let admission = self.admit(&[delivery]).await.into_iter().next();
+        admission.unwrap_or_else(|| Err(StoreError::Unavailable("no answer to an admission".to_owned())))
+    }
+
+    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Digest, retries: u32, at: Timestamp) -> Result<Settled, Abandoned> {
         let context = Arc::new(self.context(delivery, stop, at));
         let mut execution = self.execute(&context, stop, module, delivery, at).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
@@ -104,7 +142,7 @@ impl Pipeline {
                 self.finish(delivery, stop, Ending { state, value, dead, report, waits: context.waits() }).await
             }
             Next::Again { verdict, .. } if context.is_suspended() => Ok((verdict, cost)),
-            Next::Again { step, verdict } => Ok((self.step(delivery, stop, &step).await?.unwrap_or(verdict), cost)),
+            Next::Again { step, verdict } => Ok((self.step(delivery, stop, step).await?.unwrap_or(verdict), cost)),
             // The result is REVOKED already, as a rule, and stays as it is; were it not, waiters would wait for ever.
             Next::Acknowledge => {
                 let value = Value::Exception(failure("Revoked", "the request was revoked".into()));
@@ -138,19 +176,25 @@ impl Pipeline {
         let Ending { state, value, dead, report, waits } = ending;
         let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
         let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits };
-        let refused = self.step(delivery, stop, &step).await?;
-        self.clear_state(delivery).await;
+        let refused = self.step(delivery, stop, step).await?;
+        if refused.is_some() {
+            self.clear_state(delivery).await;
+        }
         let verdict = refused.unwrap_or_else(|| dead.map_or(Verdict::Done, Verdict::Reject));
         Ok((verdict, cost))
     }
 
     /// Takes a step of the result; the verdict that follows where the result does not take it.
-    async fn step(&self, delivery: &Delivery, stop: &Stop, step: &Transition) -> Result<Option<Verdict>, Abandoned> {
-        let (tenant, id, fence) = (&delivery.lease.tenant, delivery.request.id, delivery.lease.fence);
-        match self.patiently(stop, || self.ports.results.transition(tenant, id, fence, step)).await? {
+    async fn step(&self, delivery: &Delivery, stop: &Stop, transition: Transition) -> Result<Option<Verdict>, Abandoned> {
+        let (tenant, id, fence) = (delivery.lease.tenant.clone(), delivery.request.id, delivery.lease.fence);
+        let step = Arc::new(Step { tenant, id, fence, transition });
+        match self.patiently(stop, || self.recorder.record(&step)).await? {
             Ok(Transitioned::Applied) => Ok(None),
-            // Written by an earlier try whose answer was lost.
-            Ok(Transitioned::Final(found)) if matches!(step, Transition::Finish { state, .. } if *state == found) => Ok(None),
+            // Written by an earlier try whose answer was lost, or revoked by somebody else, who leaves the state behind.
+            Ok(Transitioned::Final(found)) if matches!(step.transition, Transition::Finish { state, .. } if state == found) => {
+                self.clear_state(delivery).await;
+                Ok(None)
+            }
             Ok(Transitioned::Final(state)) => {
                 tracing::info!(request = %id, %state, "the result is final already and stays as it is");
                 Ok(Some(Verdict::Done))

@@ -1,60 +1,48 @@
-//! Settles deliveries in batches: what ended while one call was under way goes with the next.
+//! Where attempts leave what becomes of their deliveries, for the exchange with the broker to take along.
 
-use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-
-use crate::broker::{Broker, Settlement};
-use crate::retry::Backoff;
-
-/// Most settlements of one call.
-const BATCH: usize = 128;
+use super::capacity::Place;
+use super::running::Entered;
+use crate::broker::Settlement;
 
 /// Settlements that wait; beyond it, those that end wait too.
 const WAITING: usize = 1_024;
 
+/// A settlement, with what is held until it is made: the place on the node until it is on its way, the lease until it is there.
+pub(super) struct Settling {
+    pub(super) settlement: Settlement,
+    pub(super) place: Place,
+    pub(super) held: Held,
+}
+
+/// What ends with a delivery.
+pub(super) struct Held {
+    _entered: Entered,
+    _token: TaskTrackerToken,
+}
+
+impl Held {
+    pub(super) const fn new(entered: Entered, token: TaskTrackerToken) -> Self {
+        Self { _entered: entered, _token: token }
+    }
+}
+
 /// Takes settlements.
 #[derive(Clone)]
-pub(super) struct Settler {
-    sender: mpsc::Sender<Waiting>,
-}
-
-struct Waiting {
-    settlement: Settlement,
-    settled: oneshot::Sender<()>,
-}
+pub(super) struct Settler(mpsc::Sender<Settling>);
 
 impl Settler {
-    /// Starts the task that settles; it ends when every [`Settler`] is gone.
-    pub(super) fn start(broker: Arc<dyn Broker>) -> (Self, JoinHandle<()>) {
+    /// One who takes settlements, and where they come out.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Settling>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self { sender }, tokio::spawn(settle(broker, receiver)))
+        (Self(sender), receiver)
     }
 
-    /// Settles one delivery; returns when the broker has taken it.
-    pub(super) async fn settle(&self, settlement: Settlement) {
-        let (settled, taken) = oneshot::channel();
+    /// Leaves a settlement.
+    pub(super) async fn settle(&self, settling: Settling) {
         // The other side is gone only when the worker was: then the lease runs out and the request is handed out again.
-        if self.sender.send(Waiting { settlement, settled }).await.is_ok() {
-            let _ = taken.await;
-        }
-    }
-}
-
-async fn settle(broker: Arc<dyn Broker>, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut waiting = Vec::with_capacity(BATCH);
-    while receiver.recv_many(&mut waiting, BATCH).await > 0 {
-        let (settlements, settled): (Vec<_>, Vec<_>) = waiting.drain(..).map(|one| (one.settlement, one.settled)).unzip();
-        let mut failures = 0;
-        while let Err(error) = broker.settle(&settlements).await {
-            failures += 1;
-            tracing::warn!(%error, failures, "cannot settle deliveries; trying again");
-            tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
-        }
-        // An attempt that no longer waits for the answer needs none.
-        for one in settled {
-            let _ = one.send(());
-        }
+        let _ = self.0.send(settling).await;
     }
 }

@@ -12,7 +12,7 @@ use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::ModuleIndex;
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
-use mogbox_core::store::{IndexSnapshot, Transition, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, IndexSnapshot, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
@@ -69,8 +69,12 @@ impl ResultStore for Memory {
         Ok(ids.iter().map(|id| Some(pending(id))).collect())
     }
 
-    async fn transition(&self, _: &Tenant, _: RequestId, _: u32, _: &Transition) -> Stored<Transitioned> {
-        Ok(Transitioned::Applied)
+    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Stored<Begun>> {
+        beginnings.iter().map(|_| Ok(Begun::Admitted { retries: 0 })).collect()
+    }
+
+    async fn transition_all(&self, steps: &[&Step]) -> Vec<Stored<Transitioned>> {
+        steps.iter().map(|_| Ok(Transitioned::Applied)).collect()
     }
 
     async fn revoke(&self, _: &Tenant, _: RequestId, _: Timestamp) -> Stored<Option<State>> {
@@ -173,8 +177,12 @@ impl Broker for Memory {
         Ok(Vec::new())
     }
 
-    async fn settle(&self, _: &[Settlement]) -> Result<(), BrokerError> {
+    async fn set_waiting(&self, _: &Lease, _: bool) -> Result<(), BrokerError> {
         Ok(())
+    }
+
+    async fn exchange(&self, _: &[Settlement], _: usize) -> Result<Vec<Delivery>, BrokerError> {
+        Ok(Vec::new())
     }
 
     async fn broadcast(&self, _: &Control) -> Result<(), BrokerError> {

@@ -1,4 +1,4 @@
-//! Takes back what expired, promotes what is due, and hands out requests of a queue. Twin of `claim.lua`.
+//! Takes back what expired, promotes what is due, and hands out requests of a queue. Twin of parts of `exchange.lua`.
 
 use std::time::Duration;
 

@@ -28,12 +28,16 @@ impl<'a> EmbeddedLine<'a> {
 }
 
 impl Line for EmbeddedLine<'_> {
-    async fn claim(&mut self, wanted: usize) -> Result<Claimed, BrokerError> {
+    async fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
         let (queues, topics) = (self.queues.clone(), self.broker.database.broker_topics().clone());
         let lease = i64::try_from(micros(self.broker.settings.lease)).unwrap_or(i64::MAX);
+        let settled = settle::prepare(self.broker, settlements);
         let work = move |connection: &_| {
+            for (queue, group) in &settled {
+                settle::settle_many(&Shard::new(connection, queue, &topics), group)?;
+            }
             let mut claimed = Claimed::default();
-            for queue in &queues {
+            for queue in queues.iter().filter(|_| wanted > 0) {
                 let left = wanted.saturating_sub(claimed.messages.len());
                 claimed.join(claim::claim(&Shard::new(connection, queue, &topics), queue, left, lease)?);
             }
@@ -46,9 +50,5 @@ impl Line for EmbeddedLine<'_> {
         // The end of the time is an answer like any other.
         let _ = tokio::time::timeout(most, self.signals.notified()).await;
         Ok(())
-    }
-
-    async fn settle(&mut self, settlements: &[Settlement]) -> Result<(), BrokerError> {
-        settle::settle(self.broker, settlements).await
     }
 }

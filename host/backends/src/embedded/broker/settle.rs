@@ -1,4 +1,4 @@
-//! Settles deliveries and renews leases. Twin of `settle.lua`, `extend.lua` and `wait.lua`.
+//! Settles deliveries and renews leases. Twin of parts of `exchange.lua`, `extend.lua` and `wait.lua`.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,17 @@ use super::{EmbeddedBroker, dead};
 use crate::broker::{BATCH, ESTIMATED_COST, LEAST_COST, Share, micros};
 use crate::error::BackendError;
 
-pub(super) async fn settle(broker: &EmbeddedBroker, settlements: &[Settlement]) -> Result<(), BrokerError> {
-    for (queue, group) in by_queue(settlements, |one| &one.lease.queue) {
-        for chunk in group.chunks(BATCH) {
-            let chunk: Vec<_> = chunk.iter().map(|one| (one.clone(), broker.settings.share_of(&one.lease.tenant))).collect();
-            let (queue, topics) = (queue.clone(), broker.database.broker_topics().clone());
-            let work = move |connection: &_| settle_many(&Shard::new(connection, &queue, &topics), &chunk);
-            broker.database.call(work).await?;
-        }
-    }
-    Ok(())
+/// Settlements by queue, each with what its tenant may use.
+pub(super) type Prepared = BTreeMap<QueueName, Vec<(Settlement, Share)>>;
+
+/// What a call needs to know of settlements.
+pub(super) fn prepare(broker: &EmbeddedBroker, settlements: &[Settlement]) -> Prepared {
+    let groups = by_queue(settlements, |one| &one.lease.queue).into_iter();
+    let with_share = |one: Settlement| {
+        let share = broker.settings.share_of(&one.lease.tenant);
+        (one, share)
+    };
+    groups.map(|(queue, group)| (queue, group.into_iter().map(with_share).collect())).collect()
 }
 
 /// Returns the leases that are lost.
@@ -63,7 +64,8 @@ fn whole(micros: u64) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
-fn settle_many(shard: &Shard<'_>, settlements: &[(Settlement, Share)]) -> Result<(), BackendError> {
+/// Settles deliveries of a queue.
+pub(super) fn settle_many(shard: &Shard<'_>, settlements: &[(Settlement, Share)]) -> Result<(), BackendError> {
     for (settlement, share) in settlements {
         settle_one(shard, settlement, *share)?;
     }

@@ -5,17 +5,24 @@ use mogbox_core::entries::Entries;
 use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::result::{RequestResult, State};
-use mogbox_core::store::{Transition, Transitioned, Waits, Written};
+use mogbox_core::store::{Step, Transition, Transitioned, Waits, Written};
 use mogbox_core::wire::value::StoredValue;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::reads::state;
 use crate::embedded::columns::{RESULT_TTL, VALUE_TTL, expiry, now};
 use crate::error::BackendError;
 use crate::results::revoked;
 
-/// A step, with what it stores packed before the transaction.
-pub(super) enum Step {
+/// A step of one result, with what it stores packed before the transaction.
+pub(super) struct Prepared {
+    pub(super) tenant: Tenant,
+    pub(super) id: RequestId,
+    fence: u32,
+    change: Change,
+}
+
+enum Change {
     Start { node_id: String, at: Timestamp },
     Suspend { retry: bool },
     Resume { node_id: String },
@@ -32,34 +39,43 @@ pub(super) struct Ending {
 }
 
 /// What a step depends on.
-struct Standing {
-    state: State,
-    attempt: u32,
+pub(super) struct Standing {
+    pub(super) state: State,
+    pub(super) attempt: u32,
+    pub(super) starts: u32,
+    pub(super) stops: u32,
+    pub(super) retries: u32,
 }
 
-impl Step {
-    pub(super) fn of(step: &Transition) -> Result<Self, BackendError> {
-        Ok(match step {
-            Transition::Start { node_id, at } => Self::Start { node_id: node_id.to_string(), at: *at },
-            Transition::Suspend => Self::Suspend { retry: false },
-            Transition::Retry => Self::Suspend { retry: true },
-            Transition::Resume { node_id } => Self::Resume { node_id: node_id.to_string() },
+impl Prepared {
+    pub(super) fn of(step: &Step) -> Result<Self, BackendError> {
+        let change = match &step.transition {
+            Transition::Start { node_id, at } => Change::Start { node_id: node_id.to_string(), at: *at },
+            Transition::Suspend => Change::Suspend { retry: false },
+            Transition::Retry => Change::Suspend { retry: true },
+            Transition::Resume { node_id } => Change::Resume { node_id: node_id.to_string() },
             Transition::Finish { state, value, at, report, waits } => {
                 let report = report.as_ref().map(serde_json::to_string).transpose();
                 let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?;
-                Self::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report, waits: *waits })
+                Change::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report, waits: *waits })
             }
-        })
+        };
+        Ok(Self { tenant: step.tenant.clone(), id: step.id, fence: step.fence, change })
+    }
+
+    /// Whether it makes the result final.
+    pub(super) fn ends(&self) -> bool {
+        matches!(self.change, Change::Finish(_))
     }
 
     /// Whether a result that stands so has taken this step already. Its answer was lost then; it counts once.
-    fn is_taken(&self, standing: &Standing, fence: u32) -> bool {
-        let state = match self {
-            Self::Start { .. } | Self::Resume { .. } => State::Running,
-            Self::Suspend { .. } => State::Suspended,
-            Self::Finish(_) => return false,
+    fn is_taken(&self, standing: &Standing) -> bool {
+        let state = match self.change {
+            Change::Start { .. } | Change::Resume { .. } => State::Running,
+            Change::Suspend { .. } => State::Suspended,
+            Change::Finish(_) => return false,
         };
-        standing.attempt == fence && standing.state == state
+        standing.attempt == self.fence && standing.state == state
     }
 }
 
@@ -98,52 +114,62 @@ fn insert(connection: &Connection, tenant: &Tenant, result: &RequestResult) -> R
     Ok(())
 }
 
-fn standing(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<Option<Standing>, BackendError> {
-    let sql = "SELECT state, attempt FROM results WHERE tenant = ?1 AND id = ?2 AND expires > ?3";
+pub(super) fn standing(connection: &Connection, tenant: &Tenant, id: RequestId) -> Result<Option<Standing>, BackendError> {
+    let sql = "SELECT state, attempt, starts, stops, retries FROM results WHERE tenant = ?1 AND id = ?2 AND expires > ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row((tenant.as_str(), id.as_bytes(), now()), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
-    found.optional()?.map(|(text, attempt)| Ok(Standing { state: state(&text)?, attempt })).transpose()
+    let mut rows = statement.query((tenant.as_str(), id.as_bytes(), now()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let state = state(&row.get::<_, String>(0)?)?;
+    Ok(Some(Standing { state, attempt: row.get(1)?, starts: row.get(2)?, stops: row.get(3)?, retries: row.get(4)? }))
 }
 
-pub(super) fn transition(
-    connection: &Connection,
-    tenant: &Tenant,
-    id: RequestId,
-    fence: u32,
-    step: &Step,
-) -> Result<Transitioned, BackendError> {
-    let Some(standing) = standing(connection, tenant, id)? else { return Ok(Transitioned::Missing) };
+pub(super) fn transition(connection: &Connection, step: &Prepared) -> Result<Transitioned, BackendError> {
+    let Some(standing) = standing(connection, &step.tenant, step.id)? else { return Ok(Transitioned::Missing) };
     if standing.state.is_final() {
         return Ok(Transitioned::Final(standing.state));
     }
-    if fence < standing.attempt {
+    if step.fence < standing.attempt {
         return Ok(Transitioned::Fenced);
     }
-    if !step.is_taken(&standing, fence) {
-        take(connection, tenant, id, fence, step)?;
+    if !step.is_taken(&standing) {
+        take(connection, step)?;
     }
     Ok(Transitioned::Applied)
 }
 
-fn take(connection: &Connection, tenant: &Tenant, id: RequestId, fence: u32, step: &Step) -> Result<(), BackendError> {
+fn take(connection: &Connection, Prepared { tenant, id, fence, change }: &Prepared) -> Result<(), BackendError> {
     let (tenant_name, key, expires) = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL));
-    match step {
-        Step::Start { node_id, at } => {
-            let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4, started = ?5, attempt = ?6
-                WHERE tenant = ?1 AND id = ?2";
-            connection.prepare_cached(sql)?.execute((tenant_name, key, expires, node_id, at.as_microsecond(), fence))?;
-        }
-        Step::Resume { node_id } => {
+    match change {
+        Change::Start { node_id, at } => start(connection, tenant, *id, *fence, (node_id, *at))?,
+        Change::Resume { node_id } => {
             let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4 WHERE tenant = ?1 AND id = ?2";
             connection.prepare_cached(sql)?.execute((tenant_name, key, expires, node_id))?;
         }
-        Step::Suspend { retry } => {
+        Change::Suspend { retry } => {
             let sql = "UPDATE results SET state = 'SUSPENDED', stops = stops + 1, expires = ?3, retries = retries + ?4
                 WHERE tenant = ?1 AND id = ?2";
             connection.prepare_cached(sql)?.execute((tenant_name, key, expires, retry))?;
         }
-        Step::Finish(ending) => conclude(connection, tenant, id, ending)?,
+        Change::Finish(ending) => {
+            conclude(connection, tenant, *id, ending)?;
+            crate::embedded::state::clear(connection, tenant, *id)?;
+        }
     }
+    Ok(())
+}
+
+/// An attempt runs.
+pub(super) fn start(
+    connection: &Connection,
+    tenant: &Tenant,
+    id: RequestId,
+    fence: u32,
+    (node_id, at): (&str, Timestamp),
+) -> Result<(), BackendError> {
+    let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4, started = ?5, attempt = ?6
+        WHERE tenant = ?1 AND id = ?2";
+    let row = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL), node_id, at.as_microsecond(), fence);
+    connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 

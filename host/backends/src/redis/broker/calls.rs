@@ -21,10 +21,9 @@ pub(super) struct Calls {
     connection: RedisConnection,
     settings: BrokerSettings,
     submit: Script,
-    claim: Script,
+    exchange: Script,
     extend: Script,
     wait: Script,
-    settle: Script,
 }
 
 impl Calls {
@@ -33,10 +32,9 @@ impl Calls {
             connection,
             settings,
             submit: script(include_str!("submit.lua")),
-            claim: script(include_str!("claim.lua")),
+            exchange: script(include_str!("exchange.lua")),
             extend: script(include_str!("extend.lua")),
             wait: script(include_str!("wait.lua")),
-            settle: script(include_str!("settle.lua")),
         }
     }
 
@@ -60,11 +58,18 @@ impl Calls {
         Ok(self.connection.run::<()>(&call).await?)
     }
 
-    /// Hands out requests of a partition.
-    pub(super) async fn claim(&self, partition: &Partition, wanted: usize) -> Result<Claimed, BrokerError> {
-        let mut call = self.claim.key(partition.base());
+    /// Settles deliveries of a partition, at most [`BATCH`], and hands out requests of it.
+    pub(super) async fn exchange(&self, partition: &Partition, settlements: &[&Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+        let mut call = self.exchange.key(partition.base());
         call.arg(wanted.min(BATCH)).arg(micros(self.settings.lease));
-        call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES).arg(broker::ESTIMATED_COST);
+        call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES);
+        call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
+        call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs()).arg(broker::LONGEST_DEAD_BODY);
+        for Settlement { lease, verdict, cost } in settlements {
+            self.name(&mut call, &lease.tenant);
+            call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
+            decide(&mut call, verdict);
+        }
         let (next, claims): (i64, Vec<Claim>) = self.connection.run(&call).await?;
         let messages = claims.into_iter().filter_map(|claim| message(partition, claim)).collect();
         Ok(Claimed { messages, next: u64::try_from(next).ok().map(Duration::from_micros) })
@@ -90,22 +95,6 @@ impl Calls {
         let mut call = self.wait.key(partition.base());
         call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence).arg(u8::from(waiting));
         Ok(self.connection.run::<()>(&call).await?)
-    }
-
-    /// Settles deliveries.
-    pub(super) async fn settle(&self, partition: &Partition, settlements: &[&Settlement]) -> Result<(), BrokerError> {
-        for chunk in settlements.chunks(BATCH) {
-            let mut call = self.settle.key(partition.base());
-            call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs()).arg(broker::LONGEST_DEAD_BODY);
-            call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
-            for Settlement { lease, verdict, cost } in chunk {
-                self.name(&mut call, &lease.tenant);
-                call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
-                decide(&mut call, verdict);
-            }
-            self.connection.run::<()>(&call).await?;
-        }
-        Ok(())
     }
 
     /// Adds a tenant and what it may use.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Inner;
 use crate::broker::{MOST_DEAD_READ, dead_letter, newest_first};
 
-/// A dead letter as `settle.lua` writes it; `at` in microseconds since 1970, as text, which keeps it exact.
+/// A dead letter as `exchange.lua` writes it; `at` in microseconds since 1970, as text, which keeps it exact.
 #[derive(Deserialize)]
 struct Stored {
     body: String,

@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::Inner;
 use super::partition::Partition;
-use crate::broker::{Claimed, Line};
+use crate::broker::{BATCH, Claimed, Line};
 use crate::redis::failure;
 
 /// An answer that is later than this after the end of a blocking pop will not come.
@@ -69,17 +69,16 @@ impl<'a> RedisLine<'a> {
         }
         self.pop(self.broker.connection.dedicated().await?, most).await
     }
-}
 
-impl Line for RedisLine<'_> {
-    async fn claim(&mut self, wanted: usize) -> Result<Claimed, BrokerError> {
+    /// Claims from partition after partition.
+    async fn claim(&self, wanted: usize) -> Result<Claimed, BrokerError> {
         let mut claimed = Claimed::default();
         for partition in self.partitions() {
             let left = wanted.saturating_sub(claimed.messages.len());
             if left == 0 {
                 break;
             }
-            match self.broker.calls.claim(partition, left).await {
+            match self.broker.calls.exchange(partition, &[], left).await {
                 Ok(more) => claimed.join(more),
                 // What was claimed before is handed out all the same.
                 Err(error) if claimed.messages.is_empty() => return Err(error),
@@ -92,17 +91,36 @@ impl Line for RedisLine<'_> {
         Ok(claimed)
     }
 
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
+        for (partition, group) in self.broker.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
+            for chunk in group.chunks(BATCH) {
+                self.broker.calls.exchange(&partition, chunk, 0).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line for RedisLine<'_> {
+    /// One round trip where there is one partition. Where there are several, none may be served only since it is busiest: they are
+    /// settled first, and claimed from in turn.
+    async fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+        let partitions = self.broker.partitions.consumed();
+        if let [only] = partitions
+            && settlements.len() <= BATCH
+            && settlements.iter().all(|one| self.broker.partitions.of(&one.lease.queue, &one.lease.tenant) == *only)
+        {
+            let settlements: Vec<_> = settlements.iter().collect();
+            return self.broker.calls.exchange(only, &settlements, wanted).await;
+        }
+        self.settle(settlements).await?;
+        self.claim(wanted).await
+    }
+
     async fn wait(&mut self, most: Duration) -> Result<(), BrokerError> {
         if let Some(list) = self.pop_on_any(most).await? {
             let popped = self.broker.partitions.consumed().iter().position(|partition| partition.wake_key() == list);
             self.first = popped.unwrap_or(self.first);
-        }
-        Ok(())
-    }
-
-    async fn settle(&mut self, settlements: &[Settlement]) -> Result<(), BrokerError> {
-        for (partition, group) in self.broker.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
-            self.broker.calls.settle(&partition, &group).await?;
         }
         Ok(())
     }

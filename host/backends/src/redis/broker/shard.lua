@@ -14,7 +14,9 @@
 --   request:T:ID      hash    body, priority, sequence, fence, expiries, since (when it became ready)
 --   dead:T            list    the newest dead letters, newest first
 --
--- Times are microseconds of Redis's own clock. All but dead:T are gone when nothing is queued.
+-- Times are microseconds of Redis's own clock. All but dead:T are gone when nothing is queued. What a call changes of the shard and
+-- of its tenants' accounts is kept in variables and written once, by `put_back`: a call that serves a hundred requests of a tenant
+-- touches its account as often as one that serves a single one.
 
 local base = KEYS[1]
 local shard, runnable, spent = base .. 'shard', base .. 'runnable', base .. 'spent'
@@ -51,8 +53,8 @@ local function sane(text)
   return number and number == number and math.abs(number) < math.huge and number or 0
 end
 
-local function shard_vtime()
-  return sane(redis.call('HGET', shard, 'vtime'))
+local function whole(number)
+  return string.format('%.0f', number)
 end
 
 local function signal()
@@ -61,79 +63,131 @@ local function signal()
   end
 end
 
+-- The shard's virtual time and last sequence number, with what this call changed.
+local standing = redis.call('HMGET', shard, 'vtime', 'sequence')
+local vtime, sequence = sane(standing[1]), math.floor(sane(standing[2]))
+local vtime_before, sequence_before = vtime, sequence
+
+-- The accounts of the tenants that this call has to do with.
+local accounts = {}
+
+local function account(tenant)
+  local found = accounts[tenant]
+  if not found then
+    local state = redis.call('HMGET', of_tenant('tenant', tenant), 'cap', 'weight', 'vtime')
+    found = { cap = sane(state[1]), weight = math.max(sane(state[2]), 0.000001), vtime = sane(state[3]), known = state[3] }
+    accounts[tenant] = found
+  end
+  return found
+end
+
 -- Takes a tenant up, with what it may use.
 local function enter(tenant, cap, weight)
-  local key = of_tenant('tenant', tenant)
-  redis.call('HSET', key, 'cap', cap, 'weight', weight)
-  redis.call('HSETNX', key, 'vtime', redis.call('ZSCORE', spent, tenant) or shard_vtime())
-  redis.call('ZREM', spent, tenant)
+  local found = account(tenant)
+  found.cap, found.weight = sane(cap), math.max(sane(weight), 0.000001)
+  if not found.known then
+    local left = redis.call('ZSCORE', spent, tenant)
+    found.vtime, found.known = left and sane(left) or vtime, true
+    if left then
+      redis.call('ZREM', spent, tenant)
+    end
+  end
 end
 
 local function charge(tenant, cost)
-  local key = of_tenant('tenant', tenant)
-  local state = redis.call('HMGET', key, 'vtime', 'weight')
-  if state[1] then
-    redis.call('HSET', key, 'vtime', sane(state[1]) + cost / math.max(sane(state[2]), 0.000001))
+  local found = account(tenant)
+  if found.known then
+    found.vtime = found.vtime + cost / found.weight
   end
+end
+
+local function in_flight(tenant)
+  return redis.call('ZCARD', of_tenant('leases', tenant)) - redis.call('SCARD', of_tenant('waiting', tenant))
 end
 
 -- Puts a tenant where it belongs after anything about it changed: in the line, at rest, or nowhere.
 local function place(tenant)
-  local key = of_tenant('tenant', tenant)
-  local state = redis.call('HMGET', key, 'vtime', 'cap')
-  if not state[1] then
+  local found, key = account(tenant), of_tenant('tenant', tenant)
+  if not found.known then
     redis.call('ZREM', runnable, tenant)
     return
   end
-  local vtime = sane(state[1])
   local ready = redis.call('EXISTS', of_tenant('ready', tenant)) == 1
-  local held = redis.call('ZCARD', of_tenant('leases', tenant))
-  local in_flight = held - redis.call('SCARD', of_tenant('waiting', tenant))
-  if ready and in_flight < sane(state[2]) then
+  local in_line = redis.call('ZSCORE', runnable, tenant)
+  if ready and in_flight(tenant) < found.cap then
     -- Whoever comes back into the line gets no credit for the time it was away.
-    if not redis.call('ZSCORE', runnable, tenant) then
-      vtime = math.max(vtime, shard_vtime())
-      redis.call('HSET', key, 'vtime', vtime)
+    if not in_line then
+      found.vtime = math.max(found.vtime, vtime)
     end
-    redis.call('ZADD', runnable, vtime, tenant)
+    redis.call('HSET', key, 'cap', found.cap, 'weight', found.weight, 'vtime', found.vtime)
+    redis.call('ZADD', runnable, found.vtime, tenant)
     return
   end
-  redis.call('ZREM', runnable, tenant)
-  if not ready and held == 0 and redis.call('EXISTS', of_tenant('delayed', tenant)) == 0 then
-    redis.call('DEL', key)
-    if vtime > shard_vtime() then
-      redis.call('ZADD', spent, vtime, tenant)
-    end
+  if in_line then
+    redis.call('ZREM', runnable, tenant)
+  end
+  if ready or redis.call('EXISTS', of_tenant('leases', tenant), of_tenant('delayed', tenant)) > 0 then
+    redis.call('HSET', key, 'cap', found.cap, 'weight', found.weight, 'vtime', found.vtime)
+    return
+  end
+  redis.call('DEL', key)
+  if found.vtime > vtime then
+    redis.call('ZADD', spent, found.vtime, tenant)
+  end
+  accounts[tenant] = nil
+end
+
+local function place_all()
+  for tenant in pairs(accounts) do
+    place(tenant)
   end
 end
 
--- Ends the busy period, and with it all accounts, when nothing waits for its turn and nothing is in flight.
-local function rest()
-  if redis.call('EXISTS', runnable, leases) > 0 then
-    return
+-- Writes what changed of the shard, or ends the busy period, and with it all accounts, when nothing waits for its turn and nothing
+-- is in flight. Says whether anybody can be served.
+local function put_back()
+  local serves = redis.call('EXISTS', runnable) == 1
+  if not serves and redis.call('EXISTS', leases) == 0 then
+    redis.call('UNLINK', spent)
+    if redis.call('EXISTS', delayed) == 0 then
+      redis.call('DEL', shard, wake)
+      return false
+    end
   end
-  redis.call('UNLINK', spent)
-  if redis.call('EXISTS', delayed) == 0 then
-    redis.call('DEL', shard, wake)
+  if vtime ~= vtime_before or sequence ~= sequence_before then
+    redis.call('HSET', shard, 'vtime', vtime, 'sequence', whole(sequence))
   end
+  return serves
+end
+
+-- A place at the end of every priority class.
+local function next_sequence()
+  sequence = sequence + 1
+  return sequence
+end
+
+local function score(priority, number)
+  return whole((10 - priority) * 4398046511104 + number)
 end
 
 -- Puts a request among the ready ones, at the place that its priority and sequence give it.
-local function make_ready(tenant, id, since)
+local function make_ready(tenant, id)
   local key = request_key(tenant, id)
   local order = redis.call('HMGET', key, 'priority', 'sequence')
   if order[1] then
-    redis.call('HSET', key, 'since', since)
-    redis.call('ZADD', of_tenant('ready', tenant), (10 - order[1]) * 4398046511104 + order[2], id)
+    redis.call('HSET', key, 'since', now)
+    redis.call('ZADD', of_tenant('ready', tenant), score(sane(order[1]), sane(order[2])), id)
   end
 end
 
 -- Puts a request at the end of its priority class.
 local function enqueue(tenant, id, since)
-  local sequence = string.format('%.0f', math.floor(sane(redis.call('HGET', shard, 'sequence'))) + 1)
-  redis.call('HSET', shard, 'sequence', sequence)
-  redis.call('HSET', request_key(tenant, id), 'sequence', sequence)
-  make_ready(tenant, id, since)
+  local key, number = request_key(tenant, id), next_sequence()
+  local priority = redis.call('HGET', key, 'priority')
+  if priority then
+    redis.call('HSET', key, 'sequence', whole(number), 'since', since)
+    redis.call('ZADD', of_tenant('ready', tenant), score(sane(priority), number), id)
+  end
 end
 
 local function hold_back(tenant, id, wait)
@@ -147,13 +201,7 @@ local function hold_back(tenant, id, wait)
   end
 end
 
-local function release(tenant, id)
-  redis.call('ZREM', leases, tenant .. ':' .. id)
-  redis.call('ZREM', of_tenant('leases', tenant), id)
-  redis.call('SREM', of_tenant('waiting', tenant), id)
-end
-
 local function holds(tenant, id, fence)
-  return redis.call('ZSCORE', of_tenant('leases', tenant), id)
-    and redis.call('HGET', request_key(tenant, id), 'fence') == fence
+  return redis.call('HGET', request_key(tenant, id), 'fence') == fence
+    and redis.call('ZSCORE', of_tenant('leases', tenant), id)
 end

@@ -3,7 +3,7 @@ local tenant, id = ARGV[1], ARGV[2]
 if holds(tenant, id, ARGV[3]) then
   redis.call(ARGV[4] == '1' and 'SADD' or 'SREM', of_tenant('waiting', tenant), id)
   place(tenant)
-  if redis.call('EXISTS', runnable) == 1 then
+  if put_back() then
     signal()
   end
 end

@@ -9,7 +9,7 @@ end
 if result then
     redis.call('HSET', key, 'state', '"REVOKED"', 'finished', finished, 'number_of_stops', whole(result.stops + 1))
 else
-    for i = 9, #ARGV, 2 do
+    for i = 8, #ARGV, 2 do
         redis.call('HSET', key, ARGV[i], ARGV[i + 1])
     end
 end

@@ -29,12 +29,32 @@ local function whole(number)
     return string.format('%.0f', number)
 end
 
+-- Runs one of several steps apart from the others: what it meets that makes no sense is its own answer. Any other error, such as
+-- that of a store that is full, is the second one, and ends the whole call, which may be sent again.
+local function apart(step, ...)
+    local done, answer = pcall(step, ...)
+    if done and type(answer) ~= 'table' then
+        return answer
+    end
+    local text = type(answer) == 'table' and answer.err or tostring(answer)
+    if string.find(text, 'MALFORMED', 1, true) or string.find(text, 'WRONGTYPE', 1, true) then
+        return 'MALFORMED ' .. text
+    end
+    return nil, redis.error_reply(text)
+end
+
+-- An attempt runs.
+local function start(key, result, fence, node_id, at)
+    redis.call('HSET', key, 'state', '"RUNNING"', 'started', at, 'node_id', node_id, 'attempt', fence,
+        'number_of_starts', whole(result.starts + 1))
+end
+
 -- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits. The arguments from
--- `first` on: contents, encoding, content type, channel, message.
+-- `first` on: contents, encoding, content type, channel.
 local function conclude(key, value, ttl, arguments, first)
     redis.call('HDEL', key, 'attempt', 'retries')
     redis.call('DEL', value)
     redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
-    redis.call('PUBLISH', arguments[first + 3], arguments[first + 4])
+    redis.call('PUBLISH', arguments[first + 3], '')
 end

@@ -8,7 +8,7 @@ use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::{Transition, Transitioned, Written};
+use mogbox_core::store::{Beginning, Begun, Step, StoreError, Transition, Transitioned, Written};
 use mogbox_core::wire::result::{quoted, quoted_timestamp, result_fields};
 use mogbox_core::wire::value::StoredValue;
 use redis::{Script, ScriptInvocation};
@@ -16,10 +16,11 @@ use redis::{Script, ScriptInvocation};
 use crate::error::BackendError;
 use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
-use crate::results::{pending, revoked};
+use crate::results::{CHUNK, pending, revoked};
 
 static CREATE: LazyLock<Script> = script!("create.lua");
 static TRANSITION: LazyLock<Script> = script!("standing.lua", "transition.lua");
+static BEGIN: LazyLock<Script> = script!("standing.lua", "begin.lua");
 static REVOKE: LazyLock<Script> = script!("standing.lua", "revoke.lua");
 static SET_METADATA: LazyLock<Script> = script!("standing.lua", "../bounds.lua", "set_metadata.lua");
 
@@ -36,38 +37,107 @@ pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, reques
     connection.run(&call).await
 }
 
-pub(super) async fn transition(
+/// Starts attempts; answers in their order.
+pub(super) async fn begin(connection: &RedisConnection, beginnings: &[Beginning]) -> Result<Vec<Result<Begun, StoreError>>, BackendError> {
+    let mut answers = Vec::with_capacity(beginnings.len());
+    // Those of one call start on one node at one moment.
+    for together in beginnings.chunk_by(|one, next| one.start == next.start) {
+        for chunk in together.chunks(CHUNK) {
+            answers.extend(begin_chunk(connection, chunk).await?);
+        }
+    }
+    Ok(answers)
+}
+
+async fn begin_chunk(connection: &RedisConnection, chunk: &[Beginning]) -> Result<Vec<Result<Begun, StoreError>>, BackendError> {
+    let mut call = BEGIN.arg(keys::RESULT_TTL);
+    match chunk.first().and_then(|first| first.start.as_ref()) {
+        Some((node_id, at)) => call.arg(quoted(node_id.as_str())).arg(quoted_timestamp(*at)),
+        None => call.arg("").arg(""),
+    };
+    for one in chunk {
+        call.key(keys::result(&one.tenant, one.id));
+        for ancestor in &one.ancestors {
+            call.key(keys::result(&one.tenant, *ancestor));
+        }
+        call.arg(one.fence).arg(one.expiries).arg(one.max_unexpected).arg(u8::from(one.start.is_some())).arg(one.ancestors.len());
+    }
+    let answers: Vec<String> = connection.run(&call).await?;
+    Ok(chunk.iter().zip(answers).map(|(one, answer)| begun(one, &answer)).collect())
+}
+
+fn begun(beginning: &Beginning, answer: &str) -> Result<Begun, StoreError> {
+    let (what, detail) = answer.split_once(' ').unwrap_or((answer, ""));
+    let number = || detail.parse::<u32>().unwrap_or(u32::MAX);
+    let ancestor = || beginning.ancestors.get(number() as usize).copied().unwrap_or(beginning.id);
+    match what {
+        "ADMITTED" => Ok(Begun::Admitted { retries: number() }),
+        "MISSING" => Ok(Begun::Missing),
+        "FINAL" => Ok(Begun::Final(read_state(detail)?)),
+        "FENCED" => Ok(Begun::Fenced),
+        "RETRIES" => Ok(Begun::TooManyRetries(number())),
+        "GONE" => Ok(Begun::Orphaned { ancestor: ancestor(), revoked: false }),
+        "REVOKED" => Ok(Begun::Orphaned { ancestor: ancestor(), revoked: true }),
+        _ => Err(StoreError::Malformed(detail.to_owned())),
+    }
+}
+
+/// Takes steps; answers in their order.
+pub(super) async fn transitions(
     connection: &RedisConnection,
-    tenant: &Tenant,
-    id: RequestId,
-    fence: u32,
-    step: &Transition,
-) -> Result<Transitioned, BackendError> {
-    let mut call = TRANSITION.key(keys::result(tenant, id));
-    call.key(keys::value(tenant, id)).key(keys::report(tenant, id));
-    call.arg(name(step)).arg(fence).arg(keys::RESULT_TTL).arg(keys::VALUE_TTL).arg(keys::REPORT_TTL);
-    match step {
+    steps: &[&Step],
+) -> Result<Vec<Result<Transitioned, StoreError>>, BackendError> {
+    let mut answers = Vec::with_capacity(steps.len());
+    for chunk in steps.chunks(CHUNK) {
+        let mut call = TRANSITION.arg(keys::RESULT_TTL);
+        call.arg(keys::VALUE_TTL).arg(keys::REPORT_TTL);
+        for step in chunk {
+            add_step(&mut call, step)?;
+        }
+        let found: Vec<String> = connection.run(&call).await?;
+        answers.extend(found.iter().map(|answer| transitioned(answer)));
+    }
+    Ok(answers)
+}
+
+/// Four keys and twelve arguments.
+fn add_step(call: &mut ScriptInvocation<'_>, Step { tenant, id, fence, transition }: &Step) -> Result<(), BackendError> {
+    call.key(keys::result(tenant, *id)).key(keys::value(tenant, *id)).key(keys::report(tenant, *id)).key(keys::state(tenant, *id));
+    call.arg(name(transition)).arg(fence);
+    let mut given = 2;
+    match transition {
         Transition::Start { node_id, at } => {
             call.arg(quoted(node_id.as_str())).arg(quoted_timestamp(*at));
+            given += 2;
         }
         Transition::Resume { node_id } => {
             call.arg(quoted(node_id.as_str()));
+            given += 1;
         }
         Transition::Suspend | Transition::Retry => {}
         Transition::Finish { state, value, at, report, waits } => {
             let report = report.as_ref().map(serde_json::to_string).transpose();
             let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
             call.arg("").arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
-            conclusion(&mut call, tenant, id, value);
+            conclusion(call, tenant, *id, value);
             call.arg(report).arg(waits.suspended).arg(waits.resumed);
+            given += 10;
         }
     }
-    let answer: String = connection.run(&call).await?;
-    match answer.as_str() {
+    for _ in given..12 {
+        call.arg("");
+    }
+    Ok(())
+}
+
+fn transitioned(answer: &str) -> Result<Transitioned, StoreError> {
+    let (what, detail) = answer.split_once(' ').unwrap_or((answer, ""));
+    match what {
         "APPLIED" => Ok(Transitioned::Applied),
         "FENCED" => Ok(Transitioned::Fenced),
         "MISSING" => Ok(Transitioned::Missing),
-        state => read_state(state).map(Transitioned::Final),
+        "FINAL" => Ok(Transitioned::Final(read_state(detail)?)),
+        _ => Err(StoreError::Malformed(detail.to_owned())),
     }
 }
 
@@ -118,11 +188,11 @@ pub(super) async fn set_metadata(
     }
 }
 
-/// What a script needs to make a result final: its value's fields, the channel and the message.
+/// What a script needs to make a result final: its value's fields, and the channel of whoever waits.
 fn conclusion(call: &mut ScriptInvocation<'_>, tenant: &Tenant, id: RequestId, value: &Value) {
     let packed = StoredValue::pack(value);
     call.arg(packed.contents).arg(packed.encoding).arg(packed.content_type);
-    call.arg(keys::FINISHED_CHANNEL).arg(format!("{tenant} {id}"));
+    call.arg(keys::finished_channel(tenant, id));
 }
 
 fn pairs<'a>(call: &mut ScriptInvocation<'_>, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
