@@ -20,6 +20,7 @@ mod mognet_client;
 mod nodes;
 mod readme;
 mod samples;
+mod storm;
 mod tasks;
 mod tidy;
 mod uploads;

@@ -5,7 +5,7 @@ mod cap;
 mod command;
 mod node;
 
-pub(crate) use api::Api;
+pub(crate) use api::{Answer, Api};
 pub(crate) use cap::MemoryCap;
 pub(crate) use command::{Output, binary, mogbox, repository, run, untold};
 pub(crate) use node::{Node, shared_node};

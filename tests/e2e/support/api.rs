@@ -54,6 +54,16 @@ impl Api {
         answer(self.agent.post(self.url(path)).send_json(body).unwrap())
     }
 
+    /// Gets from a node that may be gone: none where nobody answers.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
+        try_answer(self.agent.get(self.url(path)).call().ok()?)
+    }
+
+    /// As [`Self::try_get`].
+    pub(crate) fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
+        try_answer(self.agent.post(self.url(path)).send_json(body).ok()?)
+    }
+
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
         answer(self.agent.patch(self.url(path)).send_json(body).unwrap())
     }
@@ -122,9 +132,14 @@ impl Api {
     }
 }
 
-fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+fn answer(response: ureq::http::Response<ureq::Body>) -> Answer {
+    try_answer(response).unwrap()
+}
+
+/// None where the node went away in the middle of its answer.
+fn try_answer(mut response: ureq::http::Response<ureq::Body>) -> Option<Answer> {
     let status = response.status().as_u16();
-    let text = response.body_mut().read_to_string().unwrap();
+    let text = response.body_mut().read_to_string().ok()?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Answer { status, body }
+    Some(Answer { status, body })
 }

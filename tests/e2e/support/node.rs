@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
+use mogbox_fixtures::signal;
 use tempfile::TempDir;
 
 use super::api::Api;
@@ -73,8 +74,23 @@ impl Node {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn ask_to_stop(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
-        assert!(status.success());
+        signal("TERM", self.pid()).unwrap();
+    }
+
+    /// Suspends the process: for the others it is as if it were gone.
+    pub(crate) fn suspend(&self) {
+        signal("STOP", self.pid()).unwrap();
+    }
+
+    /// Lets it go on after [`Self::suspend`], as if no time had passed.
+    pub(crate) fn resume(&self) {
+        signal("CONT", self.pid()).unwrap();
+    }
+
+    /// Kills it at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits until it has ended.

@@ -1,0 +1,54 @@
+//! Storms: nodes, or the Redis that they share, are killed again and again while requests run. Nothing is lost, nothing is stuck,
+//! and every request has one outcome.
+
+mod crowd;
+mod ledger;
+
+use std::time::Duration;
+
+use mogbox_fixtures::RedisServer;
+
+use crate::support::{Node, guests};
+use crowd::Crowd;
+use ledger::Ledger;
+
+/// Long enough that a busy machine keeps a lease, short enough that what a dead node held is soon run again.
+const OPTIONS: [&str; 6] = ["--lease", "2s", "--concurrency", "6", "--limit", "retries=100"];
+
+const REQUESTS: usize = 2_000;
+
+#[test]
+fn nodes_that_are_killed_every_second_lose_nothing_and_leave_nothing_behind() {
+    let redis = RedisServer::start().unwrap();
+    let start = || Node::redis(&redis.url(), &OPTIONS);
+    let mut nodes = [0; 3].map(|_| start());
+    let crowd = crowd(&nodes);
+    let mut ledger = Ledger::of(&redis.url());
+    let outcomes = ledger.listen();
+    let strikes = crowd.storm(Duration::from_secs(1), |strike| {
+        let place = strike % nodes.len();
+        nodes[place].kill();
+        nodes[place] = start();
+        crowd.moved(place, nodes[place].url());
+    });
+    ledger.check(&crowd, "nodes killed", strikes);
+    outcomes.are_one_each(&crowd.ids());
+}
+
+/// `appendfsync always` makes the claim strict: Redis answers only what is on its disk. With `everysec` it may lose what it answered
+/// in its last second, or two where the disk is slow, and a submitter's request with it.
+#[test]
+fn a_redis_that_is_killed_every_five_seconds_loses_nothing_that_was_acknowledged() {
+    let durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+    let mut redis = RedisServer::start_with(&durable).unwrap();
+    let url = redis.url();
+    let nodes = [0; 3].map(|_| Node::redis(&url, &OPTIONS));
+    let crowd = crowd(&nodes);
+    let strikes = crowd.storm(Duration::from_secs(5), |_| redis.restart().unwrap());
+    Ledger::of(&url).check(&crowd, "times that Redis was killed", strikes);
+}
+
+fn crowd(nodes: &[Node; 3]) -> Crowd {
+    nodes[0].api("default").push(guests::GUEST_STORM);
+    Crowd::new(REQUESTS, nodes.iter().map(|node| node.url().to_owned()).collect())
+}

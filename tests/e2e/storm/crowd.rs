@@ -1,0 +1,123 @@
+//! Clients in a storm: they submit through whichever node answers, under the same id until one takes it, and wait for the end.
+
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use mogbox_core::RequestId;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Api};
+
+/// Clients that work at the same time.
+const CLIENTS: usize = 8;
+
+/// The end of what never ends if the code is wrong.
+const LONGEST: Duration = Duration::from_secs(300);
+
+const FINAL: [&str; 4] = ["SUCCESS", "FAILURE", "REVOKED", "INVALID"];
+
+/// What is asked for, and what comes of it where nothing goes wrong.
+pub(super) struct Wish {
+    pub(super) id: String,
+    request: Value,
+    pub(super) value: u64,
+    pub(super) starts: u64,
+    pub(super) children: usize,
+}
+
+impl Wish {
+    /// One in ten has children. They go before the others, as a parent that waits for long is killed before it has what it waits for.
+    fn of(number: usize) -> Self {
+        let id = RequestId::random().to_string();
+        let (task, args, priority, value, starts, children) = match number % 10 {
+            0 => ("storm.family", json!([2]), 9, 3, 1, 2),
+            1..=3 => ("storm.pauses", json!([2]), 5, 2, 3, 0),
+            _ => ("storm.work", json!([3, 30]), 5, 3, 1, 0),
+        };
+        let request = json!({ "id": id, "name": task, "args": args, "priority": priority });
+        Self { id, request, value, starts, children }
+    }
+}
+
+pub(super) struct Crowd {
+    pub(super) wishes: Vec<Wish>,
+    /// Where the nodes are now.
+    urls: RwLock<Vec<String>>,
+    started: Instant,
+    refused: AtomicUsize,
+}
+
+impl Crowd {
+    pub(super) fn new(wishes: usize, urls: Vec<String>) -> Self {
+        let wishes = (0..wishes).map(Wish::of).collect();
+        Self { wishes, urls: RwLock::new(urls), started: Instant::now(), refused: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.wishes.iter().map(|wish| wish.id.as_str()).collect()
+    }
+
+    /// A node was started again, at another address.
+    pub(super) fn moved(&self, place: usize, url: &str) {
+        self.urls.write().unwrap()[place] = url.to_owned();
+    }
+
+    /// Calls that were not answered, or answered with a problem.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Lets the clients work, and strikes each time so much has passed, until all their requests are done. Returns the strikes.
+    pub(super) fn storm(&self, every: Duration, mut strike: impl FnMut(usize)) -> usize {
+        let (working, all_done) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            for wishes in self.wishes.chunks(self.wishes.len().div_ceil(CLIENTS)) {
+                let working = working.clone();
+                scope.spawn(move || {
+                    wishes.iter().enumerate().for_each(|(number, wish)| self.submit(number, wish));
+                    wishes.iter().enumerate().for_each(|(number, wish)| self.wait(number, wish));
+                    drop(working);
+                });
+            }
+            drop(working);
+            let mut strikes = 0;
+            while all_done.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                strike(strikes);
+                strikes += 1;
+            }
+            strikes
+        })
+    }
+
+    fn submit(&self, number: usize, wish: &Wish) {
+        self.until(number, |api| api.try_post("/v1/requests", &wish.request).filter(|answer| answer.status == 202));
+    }
+
+    fn wait(&self, number: usize, wish: &Wish) {
+        let path = format!("/v1/requests/{}/wait?seconds=10&fields=", wish.id);
+        let done = |answer: &Answer| {
+            assert_ne!(answer.status, 404, "acknowledged and lost: {}", wish.id);
+            answer.status == 200 && FINAL.contains(&answer.body["state"].as_str().unwrap())
+        };
+        self.until(number, |api| api.try_get(&path).filter(done));
+    }
+
+    /// Asks one node after the other until one gives the answer.
+    fn until<T>(&self, first: usize, ask: impl Fn(&Api) -> Option<T>) -> T {
+        for number in first.. {
+            let url = {
+                let urls = self.urls.read().unwrap();
+                urls[number % urls.len()].clone()
+            };
+            if let Some(answer) = ask(&Api::new(&url, "default")) {
+                return answer;
+            }
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            assert!(self.started.elapsed() < LONGEST, "not done after {LONGEST:?}");
+            std::thread::yield_now();
+        }
+        unreachable!("there are more numbers than time");
+    }
+}

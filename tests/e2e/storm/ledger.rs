@@ -1,0 +1,137 @@
+//! What a storm left on Redis, read without any node: results by id, the broker's keys, and the outcomes that were told.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use redis::{Commands as _, Connection};
+use serde_json::Value;
+
+use super::crowd::{Crowd, Wish};
+
+const LONGEST: Duration = Duration::from_secs(120);
+
+pub(super) struct Ledger {
+    url: String,
+    connection: Connection,
+}
+
+impl Ledger {
+    pub(super) fn of(url: &str) -> Self {
+        let connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        Self { url: url.to_owned(), connection }
+    }
+
+    /// Nothing is open, nothing is queued, nothing lives for ever, and every wish came true.
+    pub(super) fn check(&mut self, crowd: &Crowd, what: &str, strikes: usize) {
+        let cut_off = self.await_rest();
+        let immortal: Vec<String> = self.keys("*").into_iter().filter(|key| !key.contains("mogbox.module")).collect();
+        let immortal: Vec<String> = immortal.into_iter().filter(|key| self.connection.ttl::<_, i64>(key).unwrap() < 0).collect();
+        assert!(immortal.is_empty(), "these keys never go: {immortal:?}");
+        let (mut again, mut orphans) = (0, 0);
+        for wish in &crowd.wishes {
+            let (starts, children) = self.came_true(wish);
+            again += starts - wish.starts;
+            orphans += children - wish.children;
+        }
+        let line = format!(
+            "storm: {} requests, {what}: {strikes}, run again: {again}, children submitted again: {orphans}, cut off before \
+             they were queued: {cut_off}, calls refused: {}\n",
+            crowd.wishes.len(),
+            crowd.refused()
+        );
+        // Written past the harness, which would keep it to itself.
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        assert!(strikes > 0, "the storm was over before it began");
+    }
+
+    /// Starts and children of a request that must have succeeded.
+    fn came_true(&mut self, wish: &Wish) -> (u64, usize) {
+        let key = format!("default.mognet.result.{}", wish.id);
+        let result: HashMap<String, String> = self.connection.hgetall(&key).unwrap();
+        let (state, starts) = (&result["state"], result["number_of_starts"].parse().unwrap());
+        let (contents, encoding): (Vec<u8>, String) = self.connection.hmget(format!("{key}/value"), &["contents", "encoding"]).unwrap();
+        assert_eq!((state.as_str(), encoding.as_str()), ("\"SUCCESS\"", "null"), "{}: {result:?}", wish.id);
+        let value: Value = serde_json::from_slice(&contents).unwrap();
+        assert_eq!(value["raw_value"], wish.value, "{}: {value}", wish.id);
+        (starts, self.connection.scard(format!("{key}/children")).unwrap())
+    }
+
+    /// What a dead parent submitted may end after it, and a delivery is settled a moment after its result. A child whose parent's
+    /// node died before the broker had its message stays PENDING; such are returned as a number.
+    fn await_rest(&mut self) -> usize {
+        let started = Instant::now();
+        loop {
+            let (open, queued) = (self.open(), self.keys("mogbox:*"));
+            let cut_off = open.iter().filter(|(_, state, starts)| (state.as_str(), *starts) == ("\"PENDING\"", 0)).count();
+            if queued.is_empty() && cut_off == open.len() {
+                return cut_off;
+            }
+            assert!(started.elapsed() < LONGEST, "still there after {LONGEST:?}: {queued:?} {open:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Results that are not final, children included: key, state and starts.
+    fn open(&mut self) -> Vec<(String, String, u32)> {
+        let results: Vec<String> = self.keys("*.mognet.result.*").into_iter().filter(|key| !key.contains('/')).collect();
+        let mut fields = redis::pipe();
+        for key in &results {
+            fields.hmget(key, &["state", "number_of_starts"]);
+        }
+        let fields: Vec<(String, u32)> = fields.query(&mut self.connection).unwrap();
+        let open = ["\"PENDING\"", "\"RUNNING\"", "\"SUSPENDED\""];
+        let all = results.into_iter().zip(fields).map(|(key, (state, starts))| (key, state, starts));
+        all.filter(|(_, state, _)| open.contains(&state.as_str())).collect()
+    }
+
+    fn keys(&mut self, pattern: &str) -> Vec<String> {
+        self.connection.keys(pattern).unwrap()
+    }
+
+    /// Listens to the outcomes that are told from now on.
+    pub(super) fn listen(&self) -> Outcomes {
+        let (told, outcomes) = mpsc::channel();
+        let mut connection = redis::Client::open(self.url.as_str()).unwrap().get_connection().unwrap();
+        let (ready, listening) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut messages = connection.as_pubsub();
+            messages.subscribe("mogbox.finished").unwrap();
+            ready.send(()).unwrap();
+            // Ends with the server, or with the test.
+            while let Ok(message) = messages.get_message() {
+                if told.send(message.get_payload::<String>().unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        listening.recv().unwrap();
+        Outcomes(outcomes)
+    }
+}
+
+/// What was told on the channel of finished results.
+pub(super) struct Outcomes(mpsc::Receiver<String>);
+
+impl Outcomes {
+    /// Each of these requests became final once.
+    pub(super) fn are_one_each(self, ids: &[&str]) {
+        let mut counts: HashMap<&str, usize> = ids.iter().map(|id| (*id, 0)).collect();
+        let mut missing = ids.len();
+        while missing > 0 {
+            let message = self.0.recv_timeout(LONGEST).unwrap();
+            if let Some(count) = message.split_once(' ').and_then(|(_, id)| counts.get_mut(id)) {
+                missing -= usize::from(*count == 0);
+                *count += 1;
+            }
+        }
+        self.0.try_iter().filter_map(|message| message.split_once(' ').map(|(_, id)| id.to_owned())).for_each(|id| {
+            if let Some(count) = counts.get_mut(id.as_str()) {
+                *count += 1;
+            }
+        });
+        let several: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(several.is_empty(), "several outcomes: {several:?}");
+    }
+}
