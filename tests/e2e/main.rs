@@ -18,6 +18,7 @@ mod hostile;
 mod metadata;
 mod mognet_client;
 mod nodes;
+mod outage;
 mod readme;
 mod samples;
 mod storm;

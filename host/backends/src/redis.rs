@@ -87,6 +87,12 @@ impl RedisConnection {
         answer.map_err(|error| self.failed(&error, generation))
     }
 
+    /// Whether the server takes writes to this key, which must not exist: the command then does nothing, but is refused where a write
+    /// that takes memory would be.
+    pub(crate) async fn probe(&self, key: &str) -> Result<(), BackendError> {
+        self.query::<redis::Value>(redis::cmd("SET").arg(key).arg(1).arg("XX")).await.map(drop)
+    }
+
     /// A connection of the caller's own, for commands that block: it waits for an answer as long as that takes, and does not heal.
     pub(crate) async fn dedicated(&self) -> Result<MultiplexedConnection, BackendError> {
         let patient = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);

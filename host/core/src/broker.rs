@@ -198,6 +198,10 @@ pub trait Broker: Send + Sync + 'static {
     /// How much of a tenant lies where.
     async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError>;
 
+    /// Whether it takes writes now. Asks by a write that changes nothing: a broker that is full, or may only be read, answers
+    /// questions all the same.
+    async fn probe(&self) -> Result<(), BrokerError>;
+
     /// The newest dead letters of a tenant, newest first.
     async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError>;
 }

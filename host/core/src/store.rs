@@ -226,6 +226,10 @@ pub trait ResultStore: Send + Sync + 'static {
     /// The children of a request, sorted by id.
     async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError>;
 
+    /// Whether it takes writes now. Asks by a write that changes nothing: a store that is full, or may only be read, answers
+    /// questions all the same.
+    async fn probe(&self) -> Result<(), StoreError>;
+
     /// Waits until the results are final as `mode` says, then reads them. One that does not exist counts as final. Woken by a
     /// notification, with a slow look now and then in case one is missed. Waits for ever: the caller sets the time.
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError>;

@@ -97,11 +97,11 @@ impl Ledger {
         let (ready, listening) = mpsc::channel();
         std::thread::spawn(move || {
             let mut messages = connection.as_pubsub();
-            messages.subscribe("mogbox.finished").unwrap();
+            messages.psubscribe("*.mogbox.finished.*").unwrap();
             ready.send(()).unwrap();
             // Ends with the server, or with the test.
             while let Ok(message) = messages.get_message() {
-                if told.send(message.get_payload::<String>().unwrap()).is_err() {
+                if told.send(message.get_channel_name().to_owned()).is_err() {
                     return;
                 }
             }
@@ -111,7 +111,7 @@ impl Ledger {
     }
 }
 
-/// What was told on the channel of finished results.
+/// The channels on which a result was told to be final, one for each request.
 pub(super) struct Outcomes(mpsc::Receiver<String>);
 
 impl Outcomes {
@@ -120,17 +120,17 @@ impl Outcomes {
         let mut counts: HashMap<&str, usize> = ids.iter().map(|id| (*id, 0)).collect();
         let mut missing = ids.len();
         while missing > 0 {
-            let message = self.0.recv_timeout(LONGEST).unwrap();
-            if let Some(count) = message.split_once(' ').and_then(|(_, id)| counts.get_mut(id)) {
+            let channel = self.0.recv_timeout(LONGEST).unwrap();
+            if let Some(count) = channel.rsplit('.').next().and_then(|id| counts.get_mut(id)) {
                 missing -= usize::from(*count == 0);
                 *count += 1;
             }
         }
-        self.0.try_iter().filter_map(|message| message.split_once(' ').map(|(_, id)| id.to_owned())).for_each(|id| {
-            if let Some(count) = counts.get_mut(id.as_str()) {
+        for channel in self.0.try_iter() {
+            if let Some(count) = channel.rsplit('.').next().and_then(|id| counts.get_mut(id)) {
                 *count += 1;
             }
-        });
+        }
         let several: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
         assert!(several.is_empty(), "several outcomes: {several:?}");
     }

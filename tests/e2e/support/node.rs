@@ -1,6 +1,7 @@
 //! Nodes: the binary, serving, on a port and in a folder of its own.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
@@ -37,9 +38,32 @@ impl Node {
         Self::start(&args, tempfile::tempdir().unwrap())
     }
 
+    /// Starts a node on the embedded store, which is on a disk of its own: so large, and mounted with these options.
+    pub(crate) fn on_a_small_disk(size: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        let mount = format!("mount -t tmpfs -o size={size} tmpfs \"$0\" && exec \"$@\"");
+        let mut command = untold("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &mount]).arg(&disk).arg(binary());
+        let data = disk.join("store");
+        let mut args = vec!["--data", data.to_str().unwrap()];
+        args.extend(more);
+        Self::run(command, &args, folder)
+    }
+
+    /// Where the disk of [`Self::on_a_small_disk`] is reached: it is mounted for the node alone.
+    pub(crate) fn disk(&self) -> PathBuf {
+        let disk = self.folder.path().join("disk");
+        Path::new("/proc").join(self.pid().to_string()).join("root").join(disk.strip_prefix("/").unwrap())
+    }
+
     fn start(args: &[&str], folder: TempDir) -> Self {
+        Self::run(untold(binary()), args, folder)
+    }
+
+    fn run(mut command: Command, args: &[&str], folder: TempDir) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = untold(binary());
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
         let mut child = command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
@@ -60,6 +84,30 @@ impl Node {
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Waits until it has logged a text so many times.
+    #[track_caller]
+    pub(crate) fn logs(&self, text: &str, times: usize) {
+        let started = std::time::Instant::now();
+        while self.log().matches(text).count() < times {
+            assert!(started.elapsed().as_secs() < 120, "not {times} times {text:?} after 120 s: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until `/readyz` answers so, and returns the detail of its problem where it answers one.
+    #[track_caller]
+    pub(crate) fn answers_ready_with(&self, status: u16) -> String {
+        let (started, api) = (std::time::Instant::now(), self.api("default"));
+        loop {
+            let answer = api.get("/readyz");
+            if answer.status == status {
+                return answer.body["detail"].as_str().unwrap_or_default().to_owned();
+            }
+            assert!(started.elapsed().as_secs() < 60, "not {status} after 60 s but {answer:?}: {}", self.log());
+            std::thread::yield_now();
+        }
     }
 
     /// A client of a tenant.

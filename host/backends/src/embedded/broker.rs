@@ -89,6 +89,10 @@ impl Broker for EmbeddedBroker {
         Ok(stream::unfold(self.control.subscribe(), next_control).boxed())
     }
 
+    async fn probe(&self) -> Result<(), BrokerError> {
+        Ok(self.database.probe().await?)
+    }
+
     async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
         dead::backlog(self, tenant.clone()).await
     }

@@ -145,6 +145,10 @@ impl ResultStore for EmbeddedResults {
         Ok(self.database.call(move |connection| reads::children(connection, &tenant, id)).await?)
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(self.database.probe().await?)
+    }
+
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {
         let read = |ids: Vec<RequestId>| async move { self.read(tenant, &ids).await };
         results::wait(self.database.results(), tenant, ids, mode, async |_| (), read).await

@@ -85,6 +85,13 @@ impl Broker for RedisBroker {
         control::listen(self.0.connection.clone()).await
     }
 
+    async fn probe(&self) -> Result<(), BrokerError> {
+        for partition in self.0.partitions.consumed() {
+            self.0.connection.probe(&partition.probe_key()).await?;
+        }
+        Ok(())
+    }
+
     async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
         inspect::backlog(&self.0, tenant).await
     }

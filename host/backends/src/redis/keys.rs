@@ -14,6 +14,9 @@ pub(super) const REPORT_TTL: u64 = VALUE_TTL;
 /// Seconds that state lives after it was last read or written.
 pub(super) const STATE_TTL: u64 = 7_200;
 
+/// Never exists: whether it could be written tells whether the server takes writes.
+pub(super) const PROBE: &str = "mogbox.probe";
+
 pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.result.{id}")
 }

@@ -15,8 +15,8 @@ use mogbox_core::result::{RequestResult, State, Value};
 use mogbox_core::store::{Beginning, Begun, ResultStore, Step, StoreError, Transitioned, WaitMode, Written};
 use tokio::sync::Semaphore;
 
-use super::RedisConnection;
 use super::watch::Watch;
+use super::{RedisConnection, keys};
 use crate::results::{self, Waiting, each};
 
 /// Waiters that read at the same time. When thousands wake at once, the last one's answer must not be late for the others' sake.
@@ -91,6 +91,10 @@ impl ResultStore for RedisResults {
 
     async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError> {
         Ok(reads::children(&self.connection, tenant, id).await?)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(self.connection.probe(keys::PROBE).await?)
     }
 
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError> {

@@ -96,6 +96,10 @@ impl Broker for Tapped {
         Ok(messages)
     }
 
+    async fn probe(&self) -> Result<(), BrokerError> {
+        self.broker.probe().await
+    }
+
     async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
         self.broker.backlog(tenant).await
     }

@@ -105,6 +105,10 @@ impl ResultStore for Memory {
         Ok(self.children.lock().unwrap().clone())
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn wait(&self, _: &Tenant, _: &[RequestId], _: WaitMode) -> Stored<Vec<Option<RequestResult>>> {
         self.reached.add_permits(1);
         std::future::pending().await
@@ -191,6 +195,10 @@ impl Broker for Memory {
 
     async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
         Ok(Box::pin(futures::stream::pending()))
+    }
+
+    async fn probe(&self) -> Result<(), BrokerError> {
+        Ok(())
     }
 
     async fn backlog(&self, _: &Tenant) -> Result<Backlog, BrokerError> {

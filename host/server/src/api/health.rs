@@ -1,11 +1,10 @@
-//! `/healthz`: the process lives. `/readyz`: store and broker answer and the node takes requests.
+//! `/healthz`: the process lives. `/readyz`: store and broker take writes, and the node takes requests.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use mogbox_core::broker::BrokerError;
-use mogbox_core::{RequestId, Tenant};
 
 use super::Api;
 use super::problem::{Code, Problem};
@@ -24,22 +23,18 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Health>, Proble
     if api.draining.is_cancelled() {
         return Err(Problem::new(Code::NotReady, "the node is shutting down"));
     }
-    let (store, broker) = tokio::join!(store(&api), broker(&api));
-    let failing: Vec<&str> =
-        [("store", store), ("broker", broker)].into_iter().filter(|(_, answers)| !answers).map(|(name, _)| name).collect();
+    let (store, broker) = tokio::join!(answer(api.results.probe()), answer(api.broker.probe()));
+    let failing: Vec<String> = [store, broker].into_iter().filter_map(Result::err).collect();
     if failing.is_empty() {
         return Ok(live().await);
     }
-    Err(Problem::new(Code::NotReady, format!("no answer within {} s from: {}", PATIENCE.as_secs(), failing.join(", "))))
+    Err(Problem::new(Code::NotReady, failing.join("; ")))
 }
 
-async fn store(api: &Api) -> bool {
-    let answer = tokio::time::timeout(PATIENCE, api.results.read(&Tenant::default(), &[RequestId::random()])).await;
-    matches!(answer, Ok(Ok(_)))
-}
-
-async fn broker(api: &Api) -> bool {
-    // The cheapest call: a backlog would be counted. A letter that makes no sense is an answer as well.
-    let answer = tokio::time::timeout(PATIENCE, api.broker.dead_letters(&Tenant::default(), 1)).await;
-    matches!(answer, Ok(Ok(_) | Err(BrokerError::Malformed(_))))
+/// Whether a write is taken in time; if not, why.
+async fn answer<E: Display>(probe: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    match tokio::time::timeout(PATIENCE, probe).await {
+        Ok(answered) => answered.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
 }

@@ -1,4 +1,4 @@
-//! Tasks for the storms: a little of everything that a request can do. One module, as a node that was just started compiles it anew.
+//! Tasks for storms and outages: a little of everything that a request can do. One module, as a node that was just started compiles it anew.
 
 use std::time::Duration;
 
@@ -12,6 +12,13 @@ fn work(ctx: &Context, steps: u64, step_ms: u64) -> Result<u64> {
         ctx.set_metadata("step", step)?;
     }
     Ok(steps)
+}
+
+/// Sleeps, and calls no store.
+#[task(name = "storm.sleep")]
+fn sleep(ctx: &Context, ms: u64) -> u64 {
+    ctx.sleep(Duration::from_millis(ms));
+    ms
 }
 
 /// Does a step an attempt, and keeps in state how many are done. Answers the number of steps.
@@ -33,7 +40,7 @@ fn family(ctx: &Context, children: u64) -> Result<u64> {
     ctx.wait_all(&ids)?.iter().map(|outcome| outcome.value::<u64>()).sum()
 }
 
-mogbox_guest::tasks![work, pauses, family];
+mogbox_guest::tasks![work, sleep, pauses, family];
 
 #[cfg(test)]
 mod tests {

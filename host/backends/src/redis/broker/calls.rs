@@ -14,6 +14,13 @@ use super::partition::Partition;
 use crate::broker::{self, BATCH, BrokerSettings, Claimed, Message, micros};
 use crate::redis::RedisConnection;
 
+/// Begins a script that a full server refuses as a whole, before it did half of its work: it takes more work in, or on.
+const WITHIN_MEMORY: &str = "#!lua\n";
+
+/// Begins a script that a full server runs all the same: it keeps or frees what is held. Were leases not renewed there, each request
+/// that runs would be taken for one whose node died, until it was given up.
+const OVER_MEMORY: &str = "#!lua flags=allow-oom\n";
+
 /// Tenant, id, fence, expiries, microseconds it lay ready, body.
 type Claim = (String, String, u32, u32, u64, Vec<u8>);
 
@@ -22,6 +29,8 @@ pub(super) struct Calls {
     settings: BrokerSettings,
     submit: Script,
     exchange: Script,
+    /// The same, for calls that want nothing.
+    settle: Script,
     extend: Script,
     wait: Script,
 }
@@ -31,10 +40,11 @@ impl Calls {
         Self {
             connection,
             settings,
-            submit: script(include_str!("submit.lua")),
-            exchange: script(include_str!("exchange.lua")),
-            extend: script(include_str!("extend.lua")),
-            wait: script(include_str!("wait.lua")),
+            submit: script(WITHIN_MEMORY, include_str!("submit.lua")),
+            exchange: script(WITHIN_MEMORY, include_str!("exchange.lua")),
+            settle: script(OVER_MEMORY, include_str!("exchange.lua")),
+            extend: script(OVER_MEMORY, include_str!("extend.lua")),
+            wait: script(OVER_MEMORY, include_str!("wait.lua")),
         }
     }
 
@@ -60,7 +70,8 @@ impl Calls {
 
     /// Settles deliveries of a partition, at most [`BATCH`], and hands out requests of it.
     pub(super) async fn exchange(&self, partition: &Partition, settlements: &[&Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
-        let mut call = self.exchange.key(partition.base());
+        let script = if wanted > 0 { &self.exchange } else { &self.settle };
+        let mut call = script.key(partition.base());
         call.arg(wanted.min(BATCH)).arg(micros(self.settings.lease));
         call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES);
         call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
@@ -104,8 +115,8 @@ impl Calls {
     }
 }
 
-fn script(steps: &str) -> Script {
-    Script::new(&[include_str!("shard.lua"), steps].concat())
+fn script(flags: &str, steps: &str) -> Script {
+    Script::new(&[flags, include_str!("shard.lua"), steps].concat())
 }
 
 fn decide(call: &mut ScriptInvocation<'_>, verdict: &Verdict) {

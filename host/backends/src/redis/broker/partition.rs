@@ -22,6 +22,11 @@ impl Partition {
         self.base() + "wake"
     }
 
+    /// Never exists.
+    pub(super) fn probe_key(&self) -> String {
+        self.base() + "probe"
+    }
+
     /// A key of one tenant.
     pub(super) fn tenant_key(&self, kind: &str, tenant: &Tenant) -> String {
         format!("{}{kind}:{tenant}", self.base())
