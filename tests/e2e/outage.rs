@@ -42,7 +42,7 @@ impl<'a> Outlived<'a> {
 
     /// All is well again: what ran has ended, having run once, and what was refused can be submitted.
     #[track_caller]
-    fn is_over(self) {
+    fn ends_well(self) {
         self.node.answers_ready_with(200);
         let api = self.node.api("default");
         let done = api.wait(&self.running);

@@ -14,7 +14,7 @@ fn a_disk_that_is_full() {
     assert_eq!(fill(File::create(&filler).unwrap()), ErrorKind::StorageFull);
     outage.is_told("disk is full");
     std::fs::remove_file(&filler).unwrap();
-    outage.is_over();
+    outage.ends_well();
 }
 
 /// Writes until that is refused, and closes the file.

@@ -21,7 +21,7 @@ fn outlives(begin: &[&str], reason: &str, end: &[&str]) {
     command(&redis, begin);
     outage.is_told(reason);
     command(&redis, end);
-    outage.is_over();
+    outage.ends_well();
 }
 
 fn command(redis: &RedisServer, words: &[&str]) {
@@ -38,7 +38,7 @@ fn a_server_that_is_killed_and_restarted() {
     redis.kill();
     outage.is_told("unavailable");
     redis.restart().unwrap();
-    outage.is_over();
+    outage.ends_well();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_server_that_answers_nothing() {
     redis.suspend().unwrap();
     outage.is_told("no answer within 2 s");
     redis.resume().unwrap();
-    outage.is_over();
+    outage.ends_well();
 }
 
 /// It lasts for several leases: what is held stays held, and nothing more is taken.
@@ -77,5 +77,5 @@ fn a_server_that_is_full() {
     outage.is_told("OOM");
     node.logs("the store did not answer; trying again", 10);
     command(&redis, &["CONFIG", "SET", "maxmemory", "0"]);
-    outage.is_over();
+    outage.ends_well();
 }

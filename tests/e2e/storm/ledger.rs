@@ -116,7 +116,7 @@ pub(super) struct Outcomes(mpsc::Receiver<String>);
 
 impl Outcomes {
     /// Each of these requests became final once.
-    pub(super) fn are_one_each(self, ids: &[&str]) {
+    pub(super) fn are_one_each(&self, ids: &[&str]) {
         let mut counts: HashMap<&str, usize> = ids.iter().map(|id| (*id, 0)).collect();
         let mut missing = ids.len();
         while missing > 0 {
