@@ -1,8 +1,9 @@
-//! Messages to every node, by publish and subscribe. Whoever may publish on the channel may send anything: it is read with care.
+//! Messages to every node, by publish and subscribe. Knows nothing of what is in them.
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 use mogbox_core::broker::{BrokerError, Control};
 use mogbox_core::retry::Backoff;
+use mogbox_core::wire::control::{decode_control, encode_control};
 use redis::aio::PubSubStream;
 
 use crate::redis::{RedisConnection, failure};
@@ -10,12 +11,8 @@ use crate::redis::{RedisConnection, failure};
 /// All nodes of a Redis server listen to it.
 const CHANNEL: &str = "mogbox.control";
 
-/// No message of ours is as long.
-const LONGEST: usize = 1_024;
-
 pub(super) async fn broadcast(connection: &RedisConnection, message: &Control) -> Result<(), BrokerError> {
-    let text = serde_json::to_string(message).map_err(|error| BrokerError::Malformed(error.to_string()))?;
-    Ok(connection.query::<()>(redis::cmd("PUBLISH").arg(CHANNEL).arg(text)).await?)
+    Ok(connection.query::<()>(redis::cmd("PUBLISH").arg(CHANNEL).arg(encode_control(message))).await?)
 }
 
 /// Listens from the time it returns.
@@ -56,24 +53,5 @@ async fn resubscribe(connection: &RedisConnection) -> PubSubStream {
 }
 
 fn read(payload: &[u8]) -> Option<Control> {
-    if payload.len() > LONGEST {
-        tracing::warn!(length = payload.len(), "a control message of more than {LONGEST} bytes is passed over");
-        return None;
-    }
-    serde_json::from_slice(payload).inspect_err(|error| tracing::warn!(%error, "a malformed control message is passed over")).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_control_message_is_passed_over() {
-        let huge = format!(r#"{{"kind":"modules-changed","tenant":"{}"}}"#, "x".repeat(2_000));
-        for hostile in ["", "null", "{}", "[[[[", r#"{"kind":"modules-changed","tenant":"a b"}"#, &huge] {
-            assert_eq!(read(hostile.as_bytes()), None, "{hostile}");
-        }
-        assert_eq!(read(b"\xff\xfe"), None);
-        assert!(read(br#"{"kind":"modules-changed","tenant":"acme"}"#).is_some());
-    }
+    decode_control(payload).inspect_err(|error| tracing::warn!(%error, "a control message is passed over")).ok()
 }
