@@ -29,7 +29,7 @@ use output::Output;
 /// Runs tasks that are WebAssembly components, each request in a sandbox of its own.
 #[derive(Parser)]
 #[command(name = "mogbox", version, max_term_width = 110, after_help = EXAMPLES)]
-struct Cli {
+pub struct Cli {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
@@ -101,7 +101,8 @@ enum Command {
 
 /// Reads the command line, does what it says, and returns the exit code: 0 done, 1 an error, 2 not understood; `submit --wait`
 /// and `wait` have codes of their own for how a request ended.
-pub(crate) fn run() -> ExitCode {
+#[must_use]
+pub fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let as_json = common.json;
     let done = match command {

@@ -4,8 +4,8 @@ mod backends;
 mod signals;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,10 +122,18 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
     })
 }
 
-/// The API of a node without a worker.
-#[cfg(test)]
-pub(crate) async fn open_for_tests(settings: &NodeSettings) -> Api {
-    compose_api(settings, &Backends::open(&settings.backend, &settings.queues, settings.lease).await.unwrap()).unwrap()
+/// The API of a node that has no worker, on the embedded store in a folder.
+pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Api> {
+    let settings = NodeSettings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        backend: Backend::Embedded(folder.to_owned()),
+        queues: vec![QueueName::default()],
+        concurrency: 1,
+        limits,
+        lease: Duration::from_secs(30),
+        drain: Duration::ZERO,
+    };
+    compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease).await?)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -2,15 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mogbox_core::{QueueName, Request, RequestId, Tenant};
+use mogbox_core::{Request, RequestId, Tenant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Api, router, serve};
-use crate::node::{Backend, NodeSettings, open_for_tests};
+use crate::node::open_api;
 
 struct Served {
     address: SocketAddr,
@@ -21,17 +20,9 @@ struct Served {
 impl Served {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = NodeSettings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            backend: Backend::Embedded(PathBuf::from(folder.path())),
-            queues: vec![QueueName::default()],
-            concurrency: 1,
-            limits: mogbox_core::Limits { metadata: 1_000, module: 1_000, depth: 3, ..Default::default() },
-            lease: Duration::from_secs(30),
-            drain: Duration::ZERO,
-        };
-        let api = open_for_tests(&settings).await;
-        let listener = tokio::net::TcpListener::bind(settings.listen).await.unwrap();
+        let limits = mogbox_core::Limits { metadata: 1_000, module: 1_000, depth: 3, ..Default::default() };
+        let api = open_api(folder.path(), limits).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router(api.clone()), api.stopping.clone()));
         Self { address, api, _folder: folder }
