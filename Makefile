@@ -1,8 +1,14 @@
 # Every command that the README and CI name. Each sets up what it needs.
-TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
-PYTHON_ENV := $(TARGET)/python
+BUILD := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+PYTHON_ENV := $(BUILD)/python
 
-.PHONY: help demo test lint audit build clean
+# What `make fuzz` fuzzes and how long; the folder of its binaries' crate, and that of what it finds.
+TARGET ?= message
+SECONDS ?= 60
+FUZZER := tests/fuzz/libfuzzer
+FOUND := $(BUILD)/fuzz/$(TARGET)
+
+.PHONY: help demo test fuzz lint audit build clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -10,7 +16,7 @@ help: ## Show this list
 demo: ## Set up, build, and watch tasks run on a node with no server beside it
 	@.ci/setup build
 	cargo build --workspace --bin mogbox
-	@MOGBOX=$(TARGET)/debug/mogbox CARGO_TARGET_DIR=$(TARGET) examples/demo.sh
+	@MOGBOX=$(BUILD)/debug/mogbox CARGO_TARGET_DIR=$(BUILD) examples/demo.sh
 
 build: ## Build the optimised binary
 	@.ci/setup build
@@ -20,8 +26,16 @@ test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests com
 	cargo build --workspace --all-targets
 	cargo test --workspace --doc
 	cargo test --workspace --lib --bins
-	cargo test --workspace --test conformance --test sandbox --test worker
-	MOGBOX=$(TARGET)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
+	cargo test --workspace --test conformance --test sandbox --test worker --test short
+	MOGBOX=$(BUILD)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
+
+# The sanitizers are the compiler's own; RUSTC_BOOTSTRAP lets a stable one use them. tests/fuzz/src/targets lists the targets.
+fuzz: ## Fuzz one target for a time: make fuzz TARGET=message SECONDS=60
+	@.ci/setup fuzz
+	@mkdir -p $(FOUND)/inputs
+	RUSTC_BOOTSTRAP=1 MOGBOX_SEEDS=$(abspath $(FOUND)/inputs) CARGO_TARGET_DIR=$(BUILD)/fuzz/build \
+		cargo fuzz run --fuzz-dir $(FUZZER) $(TARGET) $(FOUND)/inputs -- \
+		-max_total_time=$(SECONDS) -timeout=30 -rss_limit_mb=4096 -malloc_limit_mb=1024 -artifact_prefix=$(FOUND)/
 
 lint: ## Formatting, clippy and documentation, with warnings as errors
 	@.ci/setup lint
