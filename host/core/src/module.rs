@@ -1,6 +1,6 @@
 //! Uploaded modules: versions by name, of which one is active, and which task each serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -103,11 +103,11 @@ pub enum ModuleConflict {
 }
 
 impl ModuleIndex {
-    /// The active version that serves a task.
+    /// The active versions by the tasks that they serve.
     #[must_use]
-    pub fn serving(&self, task: &TaskName) -> Option<Digest> {
-        let serves = |module: &&Module| module.active_version().is_some_and(|version| version.tasks.iter().any(|t| t.name == *task));
-        self.0.values().find(serves).map(|module| module.active)
+    pub fn serving(&self) -> HashMap<TaskName, Digest> {
+        let active = self.0.values().filter_map(Module::active_version);
+        active.flat_map(|version| version.tasks.iter().map(|task| (task.name.clone(), version.digest))).collect()
     }
 
     /// Adds a version to a module, new or known, and makes it the active one.
@@ -197,9 +197,9 @@ mod tests {
         let mut index = ModuleIndex::default();
         index.activate("m", version(b"1", &["a"])).unwrap();
         index.activate("m", version(b"2", &["a", "b"])).unwrap();
-        assert_eq!(index.serving(&"b".parse().unwrap()), Some(Digest::of(b"2")));
+        assert_eq!(index.serving().get(&"b".parse().unwrap()), Some(&Digest::of(b"2")));
         assert_eq!(index.roll_back("m", None).unwrap(), Digest::of(b"1"));
-        assert_eq!(index.serving(&"b".parse().unwrap()), None);
+        assert_eq!(index.serving().get(&"b".parse().unwrap()), None);
         assert!(matches!(index.roll_back("m", None), Err(ModuleConflict::NotFound(_))));
         assert_eq!(index.roll_back("m", Some(Digest::of(b"2"))).unwrap(), Digest::of(b"2"));
     }

@@ -269,10 +269,11 @@ pub trait ModuleStore: Send + Sync + 'static {
     /// The bytes of a module; `Malformed` where they do not have its digest.
     async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Grows with each change of any tenant's modules: what was read since it last grew is up to date.
+    async fn generation(&self) -> Result<u64, StoreError>;
+
     /// The revision of the tenant's modules, 0 where there are none: cheap to ask, whatever their size.
-    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        Ok(self.index(tenant).await?.revision)
-    }
+    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError>;
 
     /// The tenant's modules as they stand.
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError>;

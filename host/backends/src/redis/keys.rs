@@ -17,6 +17,9 @@ pub(super) const STATE_TTL: u64 = 7_200;
 /// Never exists: whether it could be written tells whether the server takes writes.
 pub(super) const PROBE: &str = "mogbox.probe";
 
+/// Counts the changes of all tenants' modules. Lives for ever.
+pub(super) const GENERATION: &str = "mogbox.modules";
+
 pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.result.{id}")
 }

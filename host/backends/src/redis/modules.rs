@@ -58,6 +58,11 @@ impl ModuleStore for RedisModules {
         Ok(Some(check_digest(*digest, bytes).await?))
     }
 
+    async fn generation(&self) -> Result<u64, StoreError> {
+        let question = redis::cmd("GET").arg(keys::GENERATION).to_owned();
+        Ok(self.connection.query::<Option<u64>>(&question).await?.unwrap_or(0))
+    }
+
     async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
         let question = redis::cmd("HGET").arg(keys::modules(tenant)).arg("revision").to_owned();
         Ok(self.connection.query::<Option<u64>>(&question).await?.unwrap_or(0))
@@ -74,7 +79,7 @@ impl ModuleStore for RedisModules {
 
     async fn replace_index(&self, tenant: &Tenant, revision: u64, index: &ModuleIndex) -> Result<bool, StoreError> {
         let mut call = REPLACE.key(keys::modules(tenant));
-        call.arg(revision).arg(revision.saturating_add(1)).arg(write_index(index)?);
+        call.key(keys::GENERATION).arg(revision).arg(revision.saturating_add(1)).arg(write_index(index)?);
         Ok(self.connection.run(&call).await?)
     }
 }

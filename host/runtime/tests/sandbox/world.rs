@@ -158,6 +158,14 @@ impl ModuleStore for Memory {
         }
     }
 
+    async fn generation(&self) -> Stored<u64> {
+        Ok(0)
+    }
+
+    async fn revision(&self, _: &Tenant) -> Stored<u64> {
+        Ok(0)
+    }
+
     async fn index(&self, _: &Tenant) -> Stored<IndexSnapshot> {
         Ok(IndexSnapshot::default())
     }

@@ -14,7 +14,7 @@ use crate::logging::{self, LogFormat};
 use crate::node::{self, Backend, NodeSettings};
 
 /// Requests that one processor runs at once where nothing is said; each that computes makes way for the others every millisecond.
-const PLACES_PER_PROCESSOR: usize = 8;
+const PLACES_PER_PROCESSOR: usize = 64;
 
 /// Time that threads get to end with the node.
 const LAST_THREADS: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ pub(super) struct Serve {
     /// Take requests of this queue only; may be given several times.
     #[arg(long = "queue", value_name = "NAME", default_value = "tasks")]
     queues: Vec<QueueName>,
-    /// Requests run at once; eight times the number of processors where absent, as most of them wait for something.
+    /// Requests run at once; 64 times the number of processors where absent, as most of them wait for something.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
     /// Change a bound, such as memory=256MiB; may be given several times.

@@ -13,14 +13,12 @@ local first_settlement, most_forgotten = 11, 100
 -- Removed together, after all of them are known.
 local released, done = {}, {}
 
--- Whether the delivery was held; it no longer is.
-local function release(tenant, id)
-  if redis.call('ZREM', of_tenant('leases', tenant), id) == 0 then
-    return false
+-- Those of a tenant that waited for others, if any did.
+local function wait_no_more(tenant, ids)
+  local waiting = of_tenant('waiting', tenant)
+  if redis.call('EXISTS', waiting) == 1 then
+    redis.call('SREM', waiting, unpack(ids))
   end
-  redis.call('SREM', of_tenant('waiting', tenant), id)
-  released[#released + 1] = tenant .. ':' .. id
-  return true
 end
 
 local verdicts = {}
@@ -51,28 +49,53 @@ function verdicts.reject(tenant, id, reason)
   done[#done + 1] = key
 end
 
-local function settle()
+-- The settlements by tenant: where the arguments of each begin.
+local function by_tenant()
+  local groups = {}
   for at = first_settlement, #ARGV, 8 do
-    local tenant, id = ARGV[at], ARGV[at + 3]
-    if redis.call('HGET', request_key(tenant, id), 'fence') == ARGV[at + 4] and release(tenant, id) then
+    local group = groups[ARGV[at]] or {}
+    groups[ARGV[at]] = group
+    group[#group + 1] = at
+  end
+  return groups
+end
+
+local function settle_those_of(tenant, group)
+  local key, members, ids = of_tenant('leases', tenant), {}, {}
+  for i, at in ipairs(group) do
+    members[i], ids[i] = lease_of(ARGV[at + 3], ARGV[at + 4]), ARGV[at + 3]
+  end
+  local held = redis.call('ZMSCORE', key, unpack(members))
+  redis.call('ZREM', key, unpack(members))
+  wait_no_more(tenant, ids)
+  for i, at in ipairs(group) do
+    if held[i] then
+      released[#released + 1] = tenant .. ':' .. members[i]
       enter(tenant, ARGV[at + 1], ARGV[at + 2])
       charge(tenant, math.max(tonumber(ARGV[at + 5]), least_cost) - estimated_cost)
-      verdicts[ARGV[at + 6]](tenant, id, ARGV[at + 7])
+      verdicts[ARGV[at + 6]](tenant, ids[i], ARGV[at + 7])
     end
+  end
+end
+
+local function settle()
+  for tenant, group in pairs(by_tenant()) do
+    settle_those_of(tenant, group)
   end
 end
 
 local function take_back()
   for _, member in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, most_taken_back)) do
-    local tenant, id = split(member)
-    if tenant and release(tenant, id) then
+    local tenant, of_request = split(member)
+    released[#released + 1] = member
+    if tenant and redis.call('ZREM', of_tenant('leases', tenant), of_request) == 1 then
+      local id = string.match(of_request, '^(.*)/') or of_request
+      wait_no_more(tenant, { id })
       account(tenant)
       if redis.call('EXISTS', request_key(tenant, id)) == 1 then
         redis.call('HINCRBY', request_key(tenant, id), 'expiries', 1)
         make_ready(tenant, id)
       end
-    else
-      released[#released + 1] = member
     end
   end
 end
@@ -147,7 +170,7 @@ local function claim(answer)
         answer[#answer + 1] = delivery
         bytes = bytes + #delivery[6]
         expiries[#expiries + 1] = now + lease
-        expiries[#expiries + 1] = id
+        expiries[#expiries + 1] = lease_of(id, delivery[3])
         vtime = math.max(vtime, found.vtime)
         charge(tenant, estimated_cost)
       end

@@ -3,8 +3,8 @@ local lost = {}
 for at = 2, #ARGV, 3 do
   local tenant, id = ARGV[at], ARGV[at + 1]
   if holds(tenant, id, ARGV[at + 2]) then
-    redis.call('ZADD', leases, now + ARGV[1], tenant .. ':' .. id)
-    redis.call('ZADD', of_tenant('leases', tenant), now + ARGV[1], id)
+    redis.call('ZADD', leases, now + ARGV[1], tenant .. ':' .. lease_of(id, ARGV[at + 2]))
+    redis.call('ZADD', of_tenant('leases', tenant), now + ARGV[1], lease_of(id, ARGV[at + 2]))
   else
     lost[#lost + 1] = (at - 2) / 3
   end

@@ -4,11 +4,12 @@
 --   shard             hash    vtime: the shard's virtual time; sequence: the last number given to a request
 --   runnable          zset    tenants with ready requests and below their cap, by virtual time
 --   spent             zset    tenants with nothing queued that are ahead of the shard's virtual time, by theirs
---   leases, delayed   zset    TENANT:ID by time of expiry, or by due time
+--   leases            zset    TENANT:ID/FENCE by time of expiry
+--   delayed           zset    TENANT:ID by due time
 --   wake              list    at most one marker: something for a receiver to look at
 --   tenant:T          hash    cap, weight, vtime of a tenant that has requests here
 --   ready:T           zset    ids by (10 - priority) * 2^42 + sequence
---   leases:T          zset    ids by time of expiry; its size less that of waiting:T is the number in flight
+--   leases:T          zset    ID/FENCE by time of expiry; its size less that of waiting:T is the number in flight
 --   waiting:T         set     ids of those that only wait for others
 --   delayed:T         zset    ids by due time
 --   request:T:ID      hash    body, priority, sequence, fence, expiries, since (when it became ready)
@@ -53,8 +54,11 @@ local function sane(text)
   return number and number == number and math.abs(number) < math.huge and number or 0
 end
 
+-- Most counts are small, and cheaper looked up than formatted.
+local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+
 local function whole(number)
-  return string.format('%.0f', number)
+  return DIGITS[number] or string.format('%.0f', number)
 end
 
 local function signal()
@@ -201,7 +205,11 @@ local function hold_back(tenant, id, wait)
   end
 end
 
+-- A lease names its fence, so that one of an earlier hand-out is not there.
+local function lease_of(id, fence)
+  return id .. '/' .. fence
+end
+
 local function holds(tenant, id, fence)
-  return redis.call('HGET', request_key(tenant, id), 'fence') == fence
-    and redis.call('ZSCORE', of_tenant('leases', tenant), id)
+  return redis.call('ZSCORE', of_tenant('leases', tenant), lease_of(id, fence))
 end

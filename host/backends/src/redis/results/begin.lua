@@ -39,8 +39,7 @@ local function begin(keys, arguments)
         return orphan
     end
     if ARGV[arguments + 3] == '1' and not again then
-        start(key, result, ARGV[arguments], node_id, at)
-        redis.call('EXPIRE', key, ttl)
+        start(key, result, ARGV[arguments], node_id, at, ttl)
     end
     return 'ADMITTED ' .. whole(result.retries)
 end

@@ -3,7 +3,7 @@ local FINAL = { ['"SUCCESS"'] = true, ['"FAILURE"'] = true, ['"REVOKED"'] = true
 
 -- The fields that a step depends on; false where there is no result. Mognet's client creates a hash of an id alone: PENDING.
 local function standing(key)
-    local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries')
+    local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries', 'created')
     if not found[1] and redis.call('EXISTS', key) == 0 then
         return false
     end
@@ -13,6 +13,7 @@ local function standing(key)
         starts = tonumber(found[3] or 0),
         stops = tonumber(found[4] or 0),
         retries = tonumber(found[5] or 0),
+        created = found[6] or '',
     }
 end
 
@@ -25,8 +26,18 @@ local function malformed(key)
     return redis.error_reply('MALFORMED result ' .. key .. ' has a number that is none')
 end
 
+-- Most counts are small, and cheaper looked up than formatted.
+local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+
 local function whole(number)
-    return string.format('%.0f', number)
+    return DIGITS[number] or string.format('%.0f', number)
+end
+
+-- A result that was created within this hour lives long enough without being told so again: moments are JSON text, RFC 3339.
+local function live_on(key, result, at, ttl)
+    if string.sub(result.created, 1, 14) ~= string.sub(at, 1, 14) then
+        redis.call('EXPIRE', key, ttl)
+    end
 end
 
 -- Runs one of several steps apart from the others: what it meets that makes no sense is its own answer. Any other error, such as
@@ -44,16 +55,16 @@ local function apart(step, ...)
 end
 
 -- An attempt runs.
-local function start(key, result, fence, node_id, at)
+local function start(key, result, fence, node_id, at, ttl)
     redis.call('HSET', key, 'state', '"RUNNING"', 'started', at, 'node_id', node_id, 'attempt', fence,
         'number_of_starts', whole(result.starts + 1))
+    live_on(key, result, at, ttl)
 end
 
 -- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits. The arguments from
 -- `first` on: contents, encoding, content type, channel.
 local function conclude(key, value, ttl, arguments, first)
     redis.call('HDEL', key, 'attempt', 'retries')
-    redis.call('DEL', value)
     redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
     redis.call('PUBLISH', arguments[first + 3], '')

@@ -4,6 +4,9 @@
 local result_ttl, value_ttl, report_ttl = ARGV[1], ARGV[2], ARGV[3]
 local running, suspended = '"RUNNING"', '"SUSPENDED"'
 
+-- The state of those that are done, removed together.
+local states = {}
+
 local function finish(keys, arguments, result)
     local key, report = KEYS[keys], ARGV[arguments + 9]
     local stops, starts = result.stops + 1 - tonumber(ARGV[arguments + 10]), result.starts - tonumber(ARGV[arguments + 11])
@@ -13,7 +16,8 @@ local function finish(keys, arguments, result)
     if report ~= '' then
         redis.call('SET', KEYS[keys + 2], report, 'EX', report_ttl)
     end
-    redis.call('DEL', KEYS[keys + 3])
+    live_on(key, result, ARGV[arguments + 3], result_ttl)
+    states[#states + 1] = KEYS[keys + 3]
 end
 
 local function take(keys, arguments)
@@ -29,12 +33,14 @@ local function take(keys, arguments)
     elseif fence < result.attempt then
         return 'FENCED'
     end
-    local same = fence == result.attempt
     if step == 'finish' then
         finish(keys, arguments, result)
-    elseif step == 'start' then
+        return 'APPLIED'
+    end
+    local same = fence == result.attempt
+    if step == 'start' then
         if not (same and result.state == running) then
-            start(key, result, ARGV[arguments + 1], node_id, at)
+            start(key, result, ARGV[arguments + 1], node_id, at, result_ttl)
         end
     elseif step == 'resume' then
         if not (same and result.state == running) then
@@ -57,5 +63,8 @@ for i = 1, #KEYS / 4 do
         return failed
     end
     answers[i] = answer
+end
+if states[1] then
+    redis.call('DEL', unpack(states))
 end
 return answers
