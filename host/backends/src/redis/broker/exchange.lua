@@ -41,7 +41,7 @@ end
 
 function verdicts.reject(tenant, id, reason)
   local key = request_key(tenant, id)
-  local body = string.sub(redis.call('HGET', key, 'body') or '', 1, longest_body)
+  local body = redis.call('GETRANGE', key, BODY, BODY + longest_body - 1)
   local letter = { id = id, body = body, reason = reason, at = whole(now) }
   redis.call('LPUSH', of_tenant('dead', tenant), cjson.encode(letter))
   redis.call('LTRIM', of_tenant('dead', tenant), 0, most_dead - 1)
@@ -92,10 +92,7 @@ local function take_back()
       local id = string.match(of_request, '^(.*)/') or of_request
       wait_no_more(tenant, { id })
       account(tenant)
-      if redis.call('EXISTS', request_key(tenant, id)) == 1 then
-        redis.call('HINCRBY', request_key(tenant, id), 'expiries', 1)
-        make_ready(tenant, id)
-      end
+      make_ready(tenant, id, true)
     end
   end
 end
@@ -124,14 +121,14 @@ end
 
 -- What is handed out of a request; nil where it is gone.
 local function hand_out(tenant, id)
-  local key = request_key(tenant, id)
-  local request = redis.call('HMGET', key, 'fence', 'expiries', 'since', 'body')
-  if not request[4] then
+  local text = redis.call('GET', request_key(tenant, id))
+  if not text or #text < BODY then
     return nil
   end
-  local fence = sane(request[1]) + 1
-  redis.call('HSET', key, 'fence', whole(fence))
-  return { tenant, id, fence, sane(request[2]), math.max(now - sane(request[3]), 0), request[4] }
+  local fence = read(text, FENCE) + 1
+  write(tenant, id, FENCE, written(fence, FENCE))
+  local queued = math.max(now - read(text, SINCE), 0)
+  return { tenant, id, fence, read(text, EXPIRIES), queued, string.sub(text, BODY + 1) }
 end
 
 -- How many requests of the first tenant in line may be handed out in a row: until its cap, or until the second's turn has come.

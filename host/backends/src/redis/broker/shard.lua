@@ -12,7 +12,7 @@
 --   leases:T          zset    ID/FENCE by time of expiry; its size less that of waiting:T is the number in flight
 --   waiting:T         set     ids of those that only wait for others
 --   delayed:T         zset    ids by due time
---   request:T:ID      hash    body, priority, sequence, fence, expiries, since (when it became ready)
+--   request:T:ID      string  priority, fence, expiries, since (when it became ready), sequence, each of a fixed width, then the body
 --   dead:T            list    the newest dead letters, newest first
 --
 -- Times are microseconds of Redis's own clock. All but dead:T are gone when nothing is queued. What a call changes of the shard and
@@ -174,23 +174,47 @@ local function score(priority, number)
   return whole((10 - priority) * 4398046511104 + number)
 end
 
+-- Where the numbers of a request stand in its text: from which byte, and how many.
+local PRIORITY, FENCE, EXPIRIES, SINCE, SEQUENCE = { 0, 2 }, { 2, 10 }, { 12, 10 }, { 22, 16 }, { 38, 16 }
+local BODY = 54
+
+local function read(text, field)
+  return sane(string.sub(text, field[1] + 1, field[1] + field[2]))
+end
+
+local function written(number, field)
+  return string.format('%0' .. field[2] .. '.0f', number)
+end
+
+local function text_of(priority, number, body)
+  return written(priority, PRIORITY) .. written(0, FENCE) .. written(0, EXPIRIES) .. written(now, SINCE) .. written(number, SEQUENCE) .. body
+end
+
+-- The numbers of a request, as text; nil where it is gone.
+local function numbers_of(tenant, id)
+  local text = redis.call('GETRANGE', request_key(tenant, id), 0, BODY - 1)
+  return #text == BODY and text or nil
+end
+
+local function write(tenant, id, field, text)
+  redis.call('SETRANGE', request_key(tenant, id), field[1], text)
+end
+
 -- Puts a request among the ready ones, at the place that its priority and sequence give it.
-local function make_ready(tenant, id)
-  local key = request_key(tenant, id)
-  local order = redis.call('HMGET', key, 'priority', 'sequence')
-  if order[1] then
-    redis.call('HSET', key, 'since', now)
-    redis.call('ZADD', of_tenant('ready', tenant), score(sane(order[1]), sane(order[2])), id)
+local function make_ready(tenant, id, expired)
+  local text = numbers_of(tenant, id)
+  if text then
+    write(tenant, id, EXPIRIES, written(read(text, EXPIRIES) + (expired and 1 or 0), EXPIRIES) .. written(now, SINCE))
+    redis.call('ZADD', of_tenant('ready', tenant), score(read(text, PRIORITY), read(text, SEQUENCE)), id)
   end
 end
 
 -- Puts a request at the end of its priority class.
 local function enqueue(tenant, id, since)
-  local key, number = request_key(tenant, id), next_sequence()
-  local priority = redis.call('HGET', key, 'priority')
-  if priority then
-    redis.call('HSET', key, 'sequence', whole(number), 'since', since)
-    redis.call('ZADD', of_tenant('ready', tenant), score(sane(priority), number), id)
+  local text, number = numbers_of(tenant, id), next_sequence()
+  if text then
+    write(tenant, id, SINCE, written(sane(since), SINCE) .. written(number, SEQUENCE))
+    redis.call('ZADD', of_tenant('ready', tenant), score(read(text, PRIORITY), number), id)
   end
 end
 

@@ -4,10 +4,8 @@ local tenant = ARGV[1]
 enter(tenant, ARGV[2], ARGV[3])
 for at = 4, #ARGV, 4 do
   local id, priority, delay = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  local key = request_key(tenant, id)
-  if redis.call('EXISTS', key) == 0 then
-    local number = delay > 0 and 0 or next_sequence()
-    redis.call('HSET', key, 'priority', priority, 'body', ARGV[at + 3], 'sequence', whole(number), 'since', now)
+  local number = delay > 0 and 0 or next_sequence()
+  if redis.call('SET', request_key(tenant, id), text_of(sane(priority), number, ARGV[at + 3]), 'NX') then
     if delay > 0 then
       hold_back(tenant, id, delay)
     else

@@ -100,7 +100,10 @@ impl World {
             }
             None => {
                 let key = format!("{}request:{}:{id}", self.base(), self.tenant);
-                redis::cmd("HSET").arg(key).arg("body").arg(body).query::<()>(&mut redis_by_hand()).unwrap();
+                let mut redis = redis_by_hand();
+                let mut text: Vec<u8> = redis::cmd("GETRANGE").arg(&key).arg(0).arg(53).query(&mut redis).unwrap();
+                text.extend(body);
+                redis::cmd("SET").arg(key).arg(text).query::<()>(&mut redis).unwrap();
             }
         }
         id
