@@ -5,11 +5,12 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use mogbox_core::State;
 
-use super::figures::Figures;
+use super::Bench;
+use super::figures::{Row, row};
 use super::ground::{Ground, Ticket};
 use super::guest::Guest;
 use super::node::{Node, NodeOptions};
-use super::usage::{count, cpu_seconds, precise, resident};
+use super::usage::{count, cpu_seconds, mebibytes, precise, resident};
 use super::watch::Eye;
 
 /// Requests counted at once.
@@ -28,6 +29,8 @@ pub(super) struct Drain<'a> {
     pub(super) tenants: usize,
     /// How many are measured, from the front of the queue; the rest only waits.
     pub(super) measured: usize,
+    /// How many of these go before the measurement begins; a node that has just started is slower.
+    pub(super) warm: usize,
 }
 
 /// A moment of a drain.
@@ -107,8 +110,8 @@ impl Drain<'_> {
         let pids: Vec<u32> = nodes.iter().map(|node| node.process.pid()).collect();
         let eye = self.eye(nodes)?;
         let mut most = None;
-        eye.until(tickets.get(..1).unwrap_or_default()).await?;
-        let done = eye.done(tickets.get(..WINDOW).unwrap_or(tickets)).await?;
+        eye.until(tickets.get(self.warm..=self.warm).unwrap_or(tickets)).await?;
+        let done = self.warm + eye.done(tickets.iter().skip(self.warm).take(WINDOW).cloned().collect::<Vec<_>>().as_slice()).await?;
         let first = self.sample(&pids, done).await?;
         for part in 1..=CHECKPOINTS {
             let place = tickets.len() * part / CHECKPOINTS;
@@ -124,7 +127,7 @@ impl Drain<'_> {
     fn eye(&self, nodes: &[Node]) -> anyhow::Result<Eye> {
         match (&self.ground.redis, nodes) {
             (Some(redis), _) => Ok(Eye::Redis(redis.clone())),
-            (None, [node]) => Ok(Eye::Node(ureq::agent(), node.url.clone())),
+            (None, [node]) => Ok(Eye::node(node)),
             (None, _) => bail!("the embedded store serves one node, not {}", nodes.len()),
         }
     }
@@ -165,18 +168,35 @@ impl Drain<'_> {
 }
 
 impl Drained {
-    /// Adds its figures, under the names that other task queues' benches give them.
-    pub(super) fn record(&self, figures: &mut Figures, subject: &str) {
+    /// Its figures, under the names that the benches of other task queues give them.
+    pub(super) fn rows(&self) -> Vec<Row> {
         let micros = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e6);
-        figures.add(subject, "throughput", self.per_second, "tasks/s");
-        figures.add(subject, "throughput_with_start", Some(self.per_second_with_start), "tasks/s");
-        figures.add(subject, "worker_cpu_per_task", micros(self.node_cpu), "us");
-        figures.add(subject, "redis_cpu_per_task", micros(self.redis_cpu), "us");
-        figures.add(subject, "load_rss", self.resident.map(|bytes| precise(bytes) / f64::from(1 << 20)), "MiB");
-        figures.add(subject, "enqueue_bulk", Some(self.filled_per_second), "tasks/s");
-        figures.add(subject, "redis_bytes_queued", self.bytes_queued, "B/task");
-        figures.add(subject, "redis_bytes_done", self.bytes_done, "B/task");
+        vec![
+            row("throughput", self.per_second, "tasks/s"),
+            row("throughput_with_start", Some(self.per_second_with_start), "tasks/s"),
+            row("worker_cpu_per_task", micros(self.node_cpu), "us"),
+            row("redis_cpu_per_task", micros(self.redis_cpu), "us"),
+            row("load_rss", self.resident.map(mebibytes), "MiB"),
+            row("enqueue_bulk", Some(self.filled_per_second), "tasks/s"),
+            row("redis_bytes_queued", self.bytes_queued, "B/task"),
+            row("redis_bytes_done", self.bytes_done, "B/task"),
+        ]
     }
+}
+
+/// Empties a queue with the nodes that were asked for.
+pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    Ok(measure(bench).await?.rows())
+}
+
+/// As [`run`], for whoever needs a single figure of it.
+pub(super) async fn measure(bench: &Bench<'_>) -> anyhow::Result<Drained> {
+    let (ground, options, requests) = (bench.site.ground()?, bench.options(), bench.settings.requests);
+    let (guest, nodes) = (bench.guest, bench.nodes());
+    let drain = Drain { ground: &ground, guest, nodes, options: &options, requests, tenants: 1, measured: requests, warm: 0 };
+    let drained = drain.run().await?;
+    ground.clear().await?;
+    Ok(drained)
 }
 
 fn growth(before: Option<u64>, after: Option<u64>, requests: usize) -> Option<f64> {

@@ -1,8 +1,11 @@
 //! What was measured: figures by subject and metric, each with all its repetitions. Knows nothing of how they came about.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
+
+use super::usage::count;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,25 +22,44 @@ pub(crate) struct Figure {
     pub(crate) values: Vec<f64>,
 }
 
+/// What one repetition found, or could not find on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    metric: String,
+    value: Option<f64>,
+    unit: &'static str,
+}
+
+/// A figure of one repetition.
+pub(crate) fn row(metric: impl Into<String>, value: Option<f64>, unit: &'static str) -> Row {
+    Row { metric: metric.into(), value, unit }
+}
+
 /// All figures, in the order in which they were first measured.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
 impl Figures {
-    /// Adds a repetition of a figure, where there is one.
-    pub(crate) fn add(&mut self, subject: &str, metric: &str, value: Option<f64>, unit: &'static str) {
+    /// Adds a repetition of a figure, where it could be measured.
+    pub(crate) fn add(&mut self, subject: &str, row: &Row) {
+        let Row { metric, value, unit } = row;
         let Some(value) = value.filter(|value| value.is_finite()) else { return };
-        let known = self.0.iter_mut().find(|figure| figure.subject == subject && figure.metric == metric);
+        let known = self.0.iter_mut().find(|figure| figure.subject == subject && figure.metric == *metric);
         match known {
             Some(figure) => {
                 figure.values.push(value);
                 figure.median = median(&figure.values);
             }
             None => {
-                let (subject, metric) = (subject.to_owned(), metric.to_owned());
+                let (subject, metric) = (subject.to_owned(), metric.clone());
                 self.0.push(Figure { subject, metric, median: value, unit, values: vec![value] });
             }
         }
+    }
+
+    /// A figure by name, where it was measured.
+    pub(crate) fn median(&self, subject: &str, metric: &str) -> Option<f64> {
+        self.0.iter().find(|figure| figure.subject == subject && figure.metric == metric).map(|figure| figure.median)
     }
 
     /// All of them.
@@ -77,6 +99,15 @@ pub(crate) fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// The time, in milliseconds, within which this part of all lies; none of none.
+pub(crate) fn quantile(times: &mut [Duration], part: f64) -> Option<f64> {
+    times.sort_unstable();
+    let place = (count(times.len()) * part).floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list that exists")]
+    let time = times.get((place as usize).min(times.len().checked_sub(1)?))?;
+    Some(time.as_secs_f64() * 1e3)
+}
+
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -91,14 +122,25 @@ mod tests {
     #[test]
     fn a_line_has_the_median_and_how_far_the_repetitions_lie_apart() {
         let mut figures = Figures::default();
-        figures.add("mogbox", "throughput", Some(20_000.4), "tasks/s");
+        let throughput = |value| row("throughput", Some(value), "tasks/s");
+        figures.add("mogbox", &throughput(20_000.4));
         assert_eq!(figures.all()[0].line(), "mogbox throughput 20000 tasks/s");
-        figures.add("mogbox", "idle_rss", None, "MiB");
-        figures.add("mogbox@aof", "throughput", Some(1.0), "tasks/s");
-        figures.add("mogbox", "throughput", Some(10_000.0), "tasks/s");
-        figures.add("mogbox", "throughput", Some(1.234), "tasks/s");
+        figures.add("mogbox", &row("idle_rss", None, "MiB"));
+        figures.add("mogbox@aof", &throughput(1.0));
+        figures.add("mogbox", &throughput(10_000.0));
+        figures.add("mogbox", &throughput(1.234));
         assert_eq!(figures.all()[0].line(), "mogbox throughput 10000 tasks/s  # min 1.23 max 20000 reps 3");
         assert_eq!(figures.all().len(), 2);
+    }
+
+    #[test]
+    fn a_quantile_is_a_time_that_was_measured() {
+        let mut times: Vec<Duration> = (1..=1_000).rev().map(Duration::from_millis).collect();
+        assert_eq!(
+            [0.5, 0.99, 0.999, 1.0].map(|part| quantile(&mut times, part)),
+            [Some(501.0), Some(991.0), Some(1_000.0), Some(1_000.0)]
+        );
+        assert_eq!(quantile(&mut [], 0.5), None);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::join_all;
-use mogbox_backends::redis::RedisConnection;
+use mogbox_backends::redis::{RedisConnection, RedisModules};
 use mogbox_core::submit::Submitter;
-use mogbox_core::{Limits, QueueName, Request, RequestId, TaskName, Tenant};
+use mogbox_core::{Limits, ModuleStore as _, QueueName, Request, RequestId, TaskName, Tenant};
 use tempfile::TempDir;
 
 use super::guest::Guest;
@@ -19,33 +19,76 @@ use crate::node::{Backend, Backends};
 /// Requests submitted in one call.
 const FILL_BATCH: usize = 500;
 
-/// What everything begins with that the bench leaves at a store.
-const PREFIX: &str = "mogbox-bench-";
-
 /// A store to measure on.
-pub(super) enum Site {
+pub(super) struct Site {
+    kind: Kind,
+    /// What everything begins with that the bench leaves there.
+    prefix: String,
+    /// Whether the module was there before.
+    knows_guest: bool,
+}
+
+enum Kind {
     /// A folder for each measurement.
     Embedded,
     /// A Redis, perhaps of the bench's own.
-    Redis {
-        /// Its address.
-        url: String,
-        /// The process, where it is the bench's own.
-        _server: Option<Box<RedisServer>>,
-    },
+    Redis { url: String, connection: RedisConnection, _server: Option<RedisServer> },
 }
 
 impl Site {
-    /// A fresh ground on this store.
-    pub(super) async fn ground(&self) -> anyhow::Result<Ground> {
-        let name: String = RequestId::random().to_string().chars().take(8).collect();
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let (backend, redis) = match self {
-            Self::Embedded => (Backend::Embedded(folder.path().join("store")), None),
-            Self::Redis { url, .. } => (Backend::Redis(url.clone()), Some(RedisConnection::open(url).await?)),
-        };
-        Ok(Ground { backend, redis, queue: format!("{PREFIX}{name}").parse()?, folder })
+    /// A folder for each measurement.
+    pub(super) fn embedded() -> Self {
+        Self { kind: Kind::Embedded, prefix: new_prefix(), knows_guest: false }
     }
+
+    /// A Redis at an address; or one of the bench's own, which ends with this.
+    pub(super) async fn redis(url: &str, guest: &Guest, server: Option<RedisServer>) -> anyhow::Result<Self> {
+        let connection = RedisConnection::open(url).await?;
+        let knows_guest = RedisModules::new(connection.clone()).get(&guest.digest).await?.is_some();
+        let kind = Kind::Redis { url: url.to_owned(), connection, _server: server };
+        Ok(Self { kind, prefix: new_prefix(), knows_guest })
+    }
+
+    /// Whether everything is kept in a folder, which one process at a time can use.
+    pub(super) const fn is_embedded(&self) -> bool {
+        matches!(self.kind, Kind::Embedded)
+    }
+
+    /// A fresh ground on this store.
+    pub(super) fn ground(&self) -> anyhow::Result<Ground> {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let (backend, redis) = match &self.kind {
+            Kind::Embedded => (Backend::Embedded(folder.path().join("store")), None),
+            Kind::Redis { url, connection, .. } => (Backend::Redis(url.clone()), Some(connection.clone())),
+        };
+        Ok(Ground { backend, redis, queue: format!("{}.{}", self.prefix, random()).parse()?, folder })
+    }
+
+    /// Leaves the store as it was found. A folder goes by itself.
+    pub(super) async fn clear(&self, guest: &Guest) -> anyhow::Result<()> {
+        let Kind::Redis { connection, .. } = &self.kind else { return Ok(()) };
+        forget(connection, &self.prefix).await?;
+        if !self.knows_guest {
+            connection.sweep(&format!("mogbox.module.{}", guest.digest)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes what begins so: a tenant's keys, and those of a queue.
+async fn forget(redis: &RedisConnection, prefix: &str) -> anyhow::Result<()> {
+    redis.sweep(prefix).await?;
+    redis.sweep(&format!("mogbox:{{{prefix}")).await?;
+    Ok(())
+}
+
+fn new_prefix() -> String {
+    format!("mogbox-bench-{}", random())
+}
+
+/// Eight characters that nobody else has.
+fn random() -> String {
+    RequestId::random().to_string().chars().take(8).collect()
 }
 
 /// A queue and tenants of their own at a store.
@@ -69,6 +112,11 @@ impl Ground {
         Ok(format!("{}.{number}", self.queue).parse()?)
     }
 
+    /// The name of a queue that no node serves.
+    pub(super) fn unserved(&self) -> String {
+        format!("{}.unserved", self.queue)
+    }
+
     /// The stores and the broker, in this process. The embedded ones cannot be opened while a node runs.
     pub(super) async fn open(&self) -> anyhow::Result<Backends> {
         Backends::open(&self.backend, std::slice::from_ref(&self.queue), Duration::from_secs(30)).await
@@ -87,7 +135,7 @@ impl Ground {
     /// Gives the guest to tenants, and queues requests of its no-op task, to each tenant in turn.
     pub(super) async fn fill(&self, ports: &Backends, guest: &Guest, tenants: usize, requests: usize) -> anyhow::Result<Vec<Ticket>> {
         let tenants = (0..tenants).map(|number| self.tenant(number)).collect::<anyhow::Result<Vec<_>>>()?;
-        let submitter = Submitter::new(Arc::clone(&ports.results), Arc::clone(&ports.broker), Limits::default());
+        let submitter = submitter(ports);
         let mut tickets = Vec::with_capacity(requests);
         for start in (0..requests).step_by(FILL_BATCH) {
             let numbers = start..requests.min(start + FILL_BATCH);
@@ -118,12 +166,16 @@ impl Ground {
 
     /// Removes what it left at a server. A folder goes by itself.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
-        if let Some(redis) = &self.redis {
-            redis.sweep(self.queue.as_str()).await?;
-            redis.sweep(&format!("mogbox:{{{}:", self.queue)).await?;
+        match &self.redis {
+            Some(redis) => forget(redis, self.queue.as_str()).await,
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Takes requests in, in this process.
+pub(super) fn submitter(ports: &Backends) -> Submitter {
+    Submitter::new(Arc::clone(&ports.results), Arc::clone(&ports.broker), Limits::default())
 }
 
 /// How many of these numbers fall to the one at `place` when they go round.

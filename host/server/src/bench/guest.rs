@@ -19,6 +19,9 @@ const NAME: &str = "bench";
 /// The task that does nothing.
 const NOOP: &str = "bench.noop";
 
+/// The task that waits for a child.
+const PARENT: &str = "bench.parent";
+
 /// A module with a task that does nothing.
 pub(super) struct Guest {
     pub(super) bytes: Vec<u8>,
@@ -26,6 +29,8 @@ pub(super) struct Guest {
     /// The modules of a tenant that has this one alone.
     pub(super) index: ModuleIndex,
     pub(super) noop: TaskName,
+    /// The task that waits for a child, where the module has it.
+    pub(super) parent: Option<TaskName>,
 }
 
 impl Guest {
@@ -33,7 +38,7 @@ impl Guest {
     pub(super) async fn load(path: &Path) -> anyhow::Result<Self> {
         let unreadable = || format!("cannot read {}: `make bench` builds it and measures with it", path.display());
         let bytes = std::fs::read(path).with_context(unreadable)?;
-        let ground = Site::Embedded.ground().await?;
+        let ground = Site::embedded().ground()?;
         let node = ground.node(&NodeOptions::small()).await?;
         let (url, sent) = (node.url.clone(), bytes.clone());
         let summary = tokio::task::spawn_blocking(move || push(&url, sent)).await??;
@@ -47,11 +52,11 @@ impl Guest {
         let Some(noop) = find(NOOP).or_else(only) else {
             bail!("it serves {} tasks and none of them is {NOOP}", summary.tasks.len());
         };
-        let digest = Digest::of(&bytes);
+        let (parent, digest) = (find(PARENT), Digest::of(&bytes));
         let version = Version { digest, size: summary.size, uploaded: Timestamp::now(), tasks: summary.tasks };
         let mut index = ModuleIndex::default();
         index.activate(NAME, version).map_err(|error| anyhow!(error))?;
-        Ok(Self { bytes, digest, index, noop })
+        Ok(Self { bytes, digest, index, noop, parent })
     }
 }
 

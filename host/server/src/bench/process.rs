@@ -46,9 +46,24 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Holds it still, until it is told to go on.
+    pub(super) async fn hold(&self) -> anyhow::Result<()> {
+        self.signal("-STOP").await
+    }
+
+    /// Lets it go on.
+    pub(super) async fn go_on(&self) -> anyhow::Result<()> {
+        self.signal("-CONT").await
+    }
+
+    async fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args([signal, &self.pid.to_string()]).status().await.context("cannot run `kill`")?;
+        if sent.success() { Ok(()) } else { Err(anyhow!("cannot send {signal} to process {}", self.pid)) }
+    }
+
     /// Asks it to stop, and kills it where it does not.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await.context("cannot run `kill`")?;
+        self.signal("-TERM").await?;
         if tokio::time::timeout(STOP_TIME, self.child.wait()).await.is_err() {
             self.kill().await?;
         }

@@ -31,6 +31,11 @@ fn resident_kib(status: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
 }
 
+/// Bytes in the unit of memory.
+pub(super) fn mebibytes(bytes: u64) -> f64 {
+    precise(bytes) / f64::from(1 << 20)
+}
+
 /// A count as a number to calculate with; exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes of a bench are far below 2^53")]
 pub(super) const fn precise(count: u64) -> f64 {

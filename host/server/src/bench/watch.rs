@@ -1,11 +1,15 @@
 //! Waiting for results from outside, by one look of constant cost every few milliseconds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use futures::future::try_join_all;
 use mogbox_backends::redis::RedisConnection;
+use mogbox_core::{ResultStore, State};
 
 use super::ground::Ticket;
+use super::node::Node;
 use crate::api::types::RequestView;
 use crate::cli::client::request_path;
 
@@ -20,16 +24,23 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who looks for results.
 pub(super) enum Eye {
-    /// Asks the server that keeps them.
+    /// Asks the server that keeps them, at the least cost.
     Redis(RedisConnection),
+    /// Asks the store.
+    Store(Arc<dyn ResultStore>),
     /// Asks the node that keeps them, by its address.
     Node(ureq::Agent, String),
 }
 
 impl Eye {
+    /// Looks through a node.
+    pub(super) fn node(node: &Node) -> Self {
+        Self::Node(ureq::agent(), node.url.clone())
+    }
+
     const fn pause(&self) -> Duration {
         match self {
-            Self::Redis(_) => LOOK,
+            Self::Redis(_) | Self::Store(_) => LOOK,
             Self::Node(..) => LOOK_THROUGH,
         }
     }
@@ -38,9 +49,25 @@ impl Eye {
     pub(super) async fn done(&self, tickets: &[Ticket]) -> anyhow::Result<usize> {
         match self {
             Self::Redis(redis) => Ok(redis.count_values(tickets.iter().map(|ticket| (&ticket.tenant, ticket.id))).await?),
+            Self::Store(_) | Self::Node(..) => self.count(tickets, State::is_final).await,
+        }
+    }
+
+    /// How many of these requests are in such a state. The server alone does not know.
+    pub(super) async fn count(&self, tickets: &[Ticket], fits: fn(State) -> bool) -> anyhow::Result<usize> {
+        match self {
+            Self::Redis(_) => bail!("a server knows no states"),
+            Self::Store(results) => {
+                let read = |ticket: &Ticket| {
+                    let (tenant, id) = (ticket.tenant.clone(), ticket.id);
+                    async move { results.read(&tenant, &[id]).await }
+                };
+                let found = try_join_all(tickets.iter().map(read)).await?;
+                Ok(found.iter().flatten().flatten().filter(|result| fits(result.state)).count())
+            }
             Self::Node(agent, url) => {
                 let (agent, url, tickets) = (agent.clone(), url.clone(), tickets.to_vec());
-                tokio::task::spawn_blocking(move || count(&agent, &url, &tickets)).await?
+                tokio::task::spawn_blocking(move || ask(&agent, &url, &tickets, fits)).await?
             }
         }
     }
@@ -61,12 +88,12 @@ impl Eye {
     }
 }
 
-fn count(agent: &ureq::Agent, url: &str, tickets: &[Ticket]) -> anyhow::Result<usize> {
-    let mut done = 0;
+fn ask(agent: &ureq::Agent, url: &str, tickets: &[Ticket], fits: fn(State) -> bool) -> anyhow::Result<usize> {
+    let mut number = 0;
     for Ticket { tenant, id } in tickets {
         let mut answer = agent.get(format!("{url}{}?tenant={tenant}&fields=", request_path(*id, ""))).call()?;
         let view: RequestView = answer.body_mut().read_json()?;
-        done += usize::from(view.result.state.is_final());
+        number += usize::from(fits(view.result.state));
     }
-    Ok(done)
+    Ok(number)
 }
