@@ -1,7 +1,7 @@
 //! What the module stores share: the index as text, and bytes that are what their digest says.
 
 use mogbox_core::ids::Digest;
-use mogbox_core::module::ModuleIndex;
+use mogbox_core::module::{ModuleIndex, Serving};
 
 use crate::error::BackendError;
 
@@ -18,6 +18,15 @@ pub(crate) fn write_index(index: &ModuleIndex) -> Result<String, BackendError> {
 
 pub(crate) fn read_index(text: &str) -> Result<ModuleIndex, BackendError> {
     serde_json::from_str(text).map_err(|error| BackendError::Malformed(format!("module index: {error}")))
+}
+
+/// What an index serves, as text.
+pub(crate) fn write_serving(index: &ModuleIndex) -> Result<String, BackendError> {
+    serde_json::to_string(&index.serving()).map_err(|error| BackendError::Malformed(error.to_string()))
+}
+
+pub(crate) fn read_serving(text: &str) -> Result<Serving, BackendError> {
+    serde_json::from_str(text).map_err(|error| BackendError::Malformed(format!("served tasks: {error}")))
 }
 
 /// Code is run by its digest: bytes that do not have it are never handed out.

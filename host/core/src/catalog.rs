@@ -1,13 +1,13 @@
 //! Which module serves a task, remembered for a short while so that the store is not asked for each request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::ids::{Digest, TaskName, Tenant};
-use crate::module::{ModuleConflict, ModuleIndex, TaskDescription, Version};
+use crate::module::{ModuleConflict, ModuleIndex, Serving, TaskDescription, Version};
 use crate::store::{IndexSnapshot, ModuleStore, StoreError};
 
 /// How old what is known may be: an activation that a node was not told of takes effect within this time.
@@ -37,11 +37,10 @@ struct Memory {
     bytes: usize,
 }
 
-/// What a tenant's active modules serve.
+/// What a tenant's active modules served at a generation.
 struct Known {
     generation: u64,
-    revision: u64,
-    serving: HashMap<TaskName, Digest>,
+    serving: Serving,
     bytes: usize,
 }
 
@@ -66,28 +65,28 @@ impl Catalog {
         Self { store, generation: tokio::sync::Mutex::default(), memory: Mutex::default() }
     }
 
-    /// The active module that serves a task. Before the answer is none, the store is asked whether anything has changed.
+    /// The active module that serves a task.
     ///
     /// # Errors
     /// Where the store does not answer.
     pub async fn serving(&self, tenant: &Tenant, task: &TaskName) -> Result<Option<Digest>, StoreError> {
-        if let Some(digest) = self.remembered(tenant, task) {
-            return Ok(Some(digest));
+        Ok(self.serving_all(&[(tenant, task)]).await?.into_iter().flatten().next())
+    }
+
+    /// The active modules that serve tasks, in their order: what is not known is asked of the store in one call. Before an answer is
+    /// none, the store is asked whether anything has changed.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn serving_all(&self, wanted: &[(&Tenant, &TaskName)]) -> Result<Vec<Option<Digest>>, StoreError> {
+        let begun = Instant::now();
+        let (generation, asked) = self.current_generation().await?;
+        let found = self.look_up(wanted, generation).await?;
+        if found.iter().all(Option::is_some) || asked >= begun {
+            return Ok(found);
         }
-        let known = self.memory().tenants.get(tenant).map(|known| known.generation);
-        let generation = self.current_generation(known.is_none()).await?;
-        if known != Some(generation) {
-            self.look_up(tenant, generation).await?;
-        } else if let Some(digest) = self.remembered(tenant, task) {
-            return Ok(Some(digest));
-        } else {
-            // What is known is up to date, unless it was asked for before somebody pushed: a name is unknown only as of now.
-            let now = self.ask_generation().await?;
-            if now != generation {
-                self.look_up(tenant, now).await?;
-            }
-        }
-        Ok(self.memory().tenants.get(tenant).and_then(|known| known.serving.get(task).copied()))
+        let generation = self.ask_generation().await?;
+        self.look_up(wanted, generation).await
     }
 
     /// All modules of a tenant, as they stand now.
@@ -138,23 +137,19 @@ impl Catalog {
         Err(CatalogError::Busy(tenant.clone()))
     }
 
-    /// What is known to be served, where that is fresh.
-    fn remembered(&self, tenant: &Tenant, task: &TaskName) -> Option<Digest> {
-        let memory = self.memory();
-        let (asked, generation) = memory.asked?;
-        let known = memory.tenants.get(tenant)?;
-        let fresh = asked.elapsed() < FRESH && known.generation == generation;
-        fresh.then(|| known.serving.get(task).copied()).flatten()
-    }
-
-    /// The generation of all modules, asked for at most a second ago. One asks, the others wait for the answer.
-    async fn current_generation(&self, tenant_is_new: bool) -> Result<u64, StoreError> {
-        let fresh = || self.memory().asked.filter(|(asked, _)| asked.elapsed() < FRESH).map(|(_, generation)| generation);
+    /// The generation of all modules, asked for at most a second ago, and when. One asks, the others wait for the answer.
+    async fn current_generation(&self) -> Result<(u64, Instant), StoreError> {
+        let fresh = || self.memory().asked.filter(|(asked, _)| asked.elapsed() < FRESH);
+        if let Some((asked, generation)) = fresh() {
+            return Ok((generation, asked));
+        }
         let _one = self.generation.lock().await;
         match fresh() {
-            // A tenant that is new here is read from the store now, whatever the generation.
-            Some(generation) if !tenant_is_new => Ok(generation),
-            _ => self.ask_generation().await,
+            Some((asked, generation)) => Ok((generation, asked)),
+            None => {
+                let asked = Instant::now();
+                Ok((self.ask_generation().await?, asked))
+            }
         }
     }
 
@@ -165,20 +160,34 @@ impl Catalog {
         Ok(generation)
     }
 
-    /// Reads what a tenant's modules serve, where they changed since they were read. The generation was asked for before.
-    async fn look_up(&self, tenant: &Tenant, generation: u64) -> Result<(), StoreError> {
-        let revision = self.memory().tenants.get(tenant).map(|known| known.revision);
-        if revision.is_some() && revision == Some(self.store.revision(tenant).await?) {
-            if let Some(known) = self.memory().tenants.get_mut(tenant) {
-                known.generation = generation;
-            }
-            return Ok(());
+    /// What serves tasks at a generation, which was asked for before: from memory, or else from the store.
+    async fn look_up(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> Result<Vec<Option<Digest>>, StoreError> {
+        let (mut found, stale) = self.recall(wanted, generation);
+        if stale.is_empty() {
+            return Ok(found);
         }
-        let IndexSnapshot { revision, index } = self.store.index(tenant).await?;
-        let serving = index.serving();
-        let bytes = NAME_COST + tenant.as_str().len() + serving.keys().map(|task| task.as_str().len() + NAME_COST).sum::<usize>();
-        self.memory().insert(tenant.clone(), Known { generation, revision, serving, bytes });
-        Ok(())
+        let read: HashMap<Tenant, Serving> = stale.iter().cloned().zip(self.store.serving(&stale).await?).collect();
+        for ((tenant, task), found) in wanted.iter().zip(&mut found) {
+            if let Some(serving) = read.get(*tenant) {
+                *found = serving.get(*task).copied();
+            }
+        }
+        let mut memory = self.memory();
+        read.into_iter().for_each(|(tenant, serving)| memory.insert(tenant, serving, generation));
+        Ok(found)
+    }
+
+    /// What memory knows, and the tenants of whom it knows nothing of this generation.
+    fn recall(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> (Vec<Option<Digest>>, Vec<Tenant>) {
+        let (memory, mut stale) = (self.memory(), BTreeSet::new());
+        let found = wanted.iter().map(|(tenant, task)| {
+            let known = memory.tenants.get(*tenant).filter(|known| known.generation == generation);
+            if known.is_none() {
+                stale.insert((*tenant).clone());
+            }
+            known?.serving.get(*task).copied()
+        });
+        (found.collect(), stale.into_iter().collect())
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -188,13 +197,14 @@ impl Catalog {
 }
 
 impl Memory {
-    fn insert(&mut self, tenant: Tenant, known: Known) {
+    fn insert(&mut self, tenant: Tenant, serving: Serving, generation: u64) {
+        let bytes = NAME_COST + tenant.as_str().len() + serving.keys().map(|task| task.as_str().len() + NAME_COST).sum::<usize>();
         self.remove(&tenant);
-        if self.bytes.saturating_add(known.bytes) > MAX_REMEMBERED {
+        if self.bytes.saturating_add(bytes) > MAX_REMEMBERED {
             (self.tenants, self.bytes) = (HashMap::new(), 0);
         }
-        self.bytes += known.bytes;
-        self.tenants.insert(tenant, known);
+        self.bytes += bytes;
+        self.tenants.insert(tenant, Known { generation, serving, bytes });
     }
 
     fn remove(&mut self, tenant: &Tenant) {

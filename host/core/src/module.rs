@@ -70,6 +70,9 @@ impl Module {
     }
 }
 
+/// Active versions by the tasks that they serve.
+pub type Serving = HashMap<TaskName, Digest>;
+
 /// All modules of a tenant, by name. Stored as one document, replaced atomically.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -105,7 +108,7 @@ pub enum ModuleConflict {
 impl ModuleIndex {
     /// The active versions by the tasks that they serve.
     #[must_use]
-    pub fn serving(&self) -> HashMap<TaskName, Digest> {
+    pub fn serving(&self) -> Serving {
         let active = self.0.values().filter_map(Module::active_version);
         active.flat_map(|version| version.tasks.iter().map(|task| (task.name.clone(), version.digest))).collect()
     }

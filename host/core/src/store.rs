@@ -7,7 +7,7 @@ use crate::entries::Entries;
 use crate::ids::{Digest, NodeId, RequestId, Tenant};
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
-use crate::module::ModuleIndex;
+use crate::module::{ModuleIndex, Serving};
 use crate::report::Report;
 use crate::request::Request;
 use crate::result::{RequestResult, State, Value};
@@ -272,8 +272,8 @@ pub trait ModuleStore: Send + Sync + 'static {
     /// Grows with each change of any tenant's modules: what was read since it last grew is up to date.
     async fn generation(&self) -> Result<u64, StoreError>;
 
-    /// The revision of the tenant's modules, 0 where there are none: cheap to ask, whatever their size.
-    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError>;
+    /// What the active modules of these tenants serve, in their order: one call for all of them.
+    async fn serving(&self, tenants: &[Tenant]) -> Result<Vec<Serving>, StoreError>;
 
     /// The tenant's modules as they stand.
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError>;

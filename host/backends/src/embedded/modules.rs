@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mogbox_core::ids::{Digest, Tenant};
-use mogbox_core::module::ModuleIndex;
+use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::store::{IndexSnapshot, ModuleStore, StoreError};
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -51,9 +51,10 @@ impl ModuleStore for EmbeddedModules {
         Ok(self.database.call(generation).await?)
     }
 
-    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let tenant = tenant.clone();
-        Ok(self.database.call(move |connection| revision(connection, &tenant)).await?)
+    async fn serving(&self, tenants: &[Tenant]) -> Result<Vec<Serving>, StoreError> {
+        let tenants = tenants.to_vec();
+        let read = move |connection: &_| tenants.iter().map(|tenant| serving(connection, tenant)).collect();
+        Ok(self.database.call(read).await?)
     }
 
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
@@ -78,6 +79,11 @@ fn revision(connection: &Connection, tenant: &Tenant) -> Result<u64, BackendErro
     let mut select = connection.prepare_cached("SELECT revision FROM module_indexes WHERE tenant = ?1")?;
     let found: Option<i64> = select.query_row([tenant.as_str()], |row| row.get(0)).optional()?;
     unsigned(found.unwrap_or(0))
+}
+
+fn serving(connection: &Connection, tenant: &Tenant) -> Result<Serving, BackendError> {
+    let found = index(connection, tenant)?;
+    found.map_or_else(|| Ok(Serving::new()), |(_, document)| Ok(read_index(&document)?.serving()))
 }
 
 /// Revisions only grow, and no index is ever removed, so their sum grows with each change.

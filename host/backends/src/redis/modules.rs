@@ -6,14 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mogbox_core::ids::{Digest, Tenant};
 use mogbox_core::limits::Bound;
-use mogbox_core::module::ModuleIndex;
+use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::store::{IndexSnapshot, ModuleStore, StoreError};
 use redis::{Cmd, FromRedisValue, Script};
 
 use super::scripts::script;
 use super::{RedisConnection, failure, keys};
 use crate::error::BackendError;
-use crate::modules::{check_digest, read_index, write_index};
+use crate::modules::{check_digest, read_index, read_serving, write_index, write_serving};
 
 static REPLACE: LazyLock<Script> = script!("modules/replace.lua");
 
@@ -63,9 +63,14 @@ impl ModuleStore for RedisModules {
         Ok(self.connection.query::<Option<u64>>(&question).await?.unwrap_or(0))
     }
 
-    async fn revision(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let question = redis::cmd("HGET").arg(keys::modules(tenant)).arg("revision").to_owned();
-        Ok(self.connection.query::<Option<u64>>(&question).await?.unwrap_or(0))
+    async fn serving(&self, tenants: &[Tenant]) -> Result<Vec<Serving>, StoreError> {
+        let mut questions = redis::pipe();
+        for tenant in tenants {
+            questions.cmd("HGET").arg(keys::modules(tenant)).arg("serving");
+        }
+        let found: Vec<Option<String>> = self.connection.pipeline(&questions).await?;
+        let read = |text: Option<String>| text.as_deref().map_or_else(|| Ok(Serving::new()), read_serving);
+        Ok(found.into_iter().map(read).collect::<Result<_, _>>()?)
     }
 
     async fn index(&self, tenant: &Tenant) -> Result<IndexSnapshot, StoreError> {
@@ -79,7 +84,7 @@ impl ModuleStore for RedisModules {
 
     async fn replace_index(&self, tenant: &Tenant, revision: u64, index: &ModuleIndex) -> Result<bool, StoreError> {
         let mut call = REPLACE.key(keys::modules(tenant));
-        call.key(keys::GENERATION).arg(revision).arg(revision.saturating_add(1)).arg(write_index(index)?);
+        call.key(keys::GENERATION).arg(revision).arg(revision.saturating_add(1)).arg(write_index(index)?).arg(write_serving(index)?);
         Ok(self.connection.run(&call).await?)
     }
 }

@@ -1,6 +1,5 @@
 //! Whether a delivery is run at all: Mognet's rules 1 to 4, in their order.
 
-use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::pipeline::Pipeline;
@@ -49,37 +48,37 @@ enum Plan {
 impl Pipeline {
     /// Decides which deliveries run, and starts those: one call to the store for all of them. The answers are in their order.
     pub(super) async fn admit(&self, deliveries: &[&Delivery]) -> Vec<Result<Admission, StoreError>> {
-        let plans = join_all(deliveries.iter().map(|delivery| self.plan(delivery))).await;
+        let wanted: Vec<_> = deliveries.iter().map(|delivery| (&delivery.lease.tenant, &delivery.request.name)).collect();
+        let serving = match self.ports.catalog.serving_all(&wanted).await {
+            Ok(serving) => serving,
+            Err(error) => return deliveries.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let plans: Vec<Plan> = deliveries.iter().zip(serving).map(|(delivery, module)| self.plan(delivery, module)).collect();
         let at = Timestamp::now();
-        let planned: Vec<Beginning> = deliveries.iter().zip(&plans).filter_map(|(one, plan)| self.beginning(one, plan, at)).collect();
-        let mut begun = self.ports.results.begin(&planned).await.into_iter();
-        let admitted = plans.into_iter().zip(deliveries).map(|(plan, delivery)| {
-            let plan = plan?;
-            let begun = begun.next().unwrap_or_else(|| Err(StoreError::Unavailable("no answer to a beginning".to_owned())))?;
-            Ok(self.admission(delivery, plan, begun, at))
-        });
-        admitted.collect()
+        let beginnings: Vec<Beginning> = deliveries.iter().zip(&plans).map(|(one, plan)| self.beginning(one, plan, at)).collect();
+        let begun = self.ports.results.begin(&beginnings).await;
+        let admitted = begun.into_iter().zip(plans).zip(deliveries);
+        admitted.map(|((begun, plan), delivery)| Ok(self.admission(delivery, plan, begun?, at))).collect()
     }
 
-    async fn plan(&self, delivery: &Delivery) -> Result<Plan, StoreError> {
+    fn plan(&self, delivery: &Delivery, serving: Option<Digest>) -> Plan {
         let request = &delivery.request;
         if request.stack.len() > self.settings.limits.length(Bound::Depth) {
-            return Ok(Plan::Refuse(State::Failure, Exception::RecursionLimit));
+            return Plan::Refuse(State::Failure, Exception::RecursionLimit);
         }
         if request.deadline.and_then(|deadline| deadline.moment()).is_some_and(|moment| moment <= Timestamp::now()) {
-            return Ok(Plan::Refuse(State::Revoked, Exception::Timeout));
+            return Plan::Refuse(State::Revoked, Exception::Timeout);
         }
-        Ok(match self.ports.catalog.serving(&delivery.lease.tenant, &request.name).await? {
+        match serving {
             Some(module) => Plan::Run(module),
             None => Plan::Refuse(State::Invalid, Exception::UnknownTask(request.name.to_string())),
-        })
+        }
     }
 
-    /// None where nothing is planned. Ancestors of a stack that is too long are not looked up: there may be any number.
-    fn beginning(&self, delivery: &Delivery, plan: &Result<Plan, StoreError>, at: Timestamp) -> Option<Beginning> {
-        let plan = plan.as_ref().ok()?;
+    /// Ancestors of a stack that is too long are not looked up: there may be any number.
+    fn beginning(&self, delivery: &Delivery, plan: &Plan, at: Timestamp) -> Beginning {
         let looks_up = !matches!(plan, Plan::Refuse(_, Exception::RecursionLimit));
-        Some(Beginning {
+        Beginning {
             tenant: delivery.lease.tenant.clone(),
             id: delivery.request.id,
             fence: delivery.lease.fence,
@@ -88,7 +87,7 @@ impl Pipeline {
             expiries: delivery.expiries,
             max_unexpected: self.max_retries(),
             start: matches!(plan, Plan::Run(_)).then(|| (self.settings.node_id.clone(), at)),
-        })
+        }
     }
 
     fn max_retries(&self) -> u32 {

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter, Settlement};
 use mogbox_core::context::{AttemptIdentity, Services};
-use mogbox_core::module::ModuleIndex;
+use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
 use mogbox_core::store::{Beginning, Begun, IndexSnapshot, Step, Transitioned, WaitMode, Written};
@@ -162,8 +162,8 @@ impl ModuleStore for Memory {
         Ok(0)
     }
 
-    async fn revision(&self, _: &Tenant) -> Stored<u64> {
-        Ok(0)
+    async fn serving(&self, tenants: &[Tenant]) -> Stored<Vec<Serving>> {
+        Ok(tenants.iter().map(|_| Serving::new()).collect())
     }
 
     async fn index(&self, _: &Tenant) -> Stored<IndexSnapshot> {
