@@ -13,7 +13,7 @@ use crowd::Crowd;
 use ledger::Ledger;
 
 /// Long enough that a busy machine keeps a lease, short enough that what a dead node held is soon run again.
-const OPTIONS: [&str; 6] = ["--lease", "2s", "--concurrency", "6", "--limit", "retries=100"];
+const OPTIONS: [&str; 8] = ["--lease", "2s", "--concurrency", "6", "--limit", "retries=100", "--lost-after", "10s"];
 
 const REQUESTS: usize = 2_000;
 

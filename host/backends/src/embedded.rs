@@ -28,10 +28,11 @@ pub use results::EmbeddedResults;
 pub use state::EmbeddedState;
 
 /// Grows with each change of a table that an older node could not read.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
-/// What a file of version 1 lacks.
-const FROM_VERSION_1: &str = "ALTER TABLE broker_requests ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;";
+/// What a file of each version lacks that the next one has, from version 1 on.
+const UPDATES: [&str; 2] =
+    ["ALTER TABLE broker_requests ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;", "ALTER TABLE results ADD COLUMN queue TEXT;"];
 
 /// A call waits this long for a lock of SQLite's; only a person's tool can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -146,8 +147,10 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), OpenError
         let why = format!("a newer version of Mogbox wrote it (schema {found}, this one knows {SCHEMA_VERSION})");
         return Err(open_error(folder, why, "run that version"));
     }
-    if found == 1 {
-        connection.execute_batch(FROM_VERSION_1).map_err(failed)?;
+    // A new file has version 0 and lacks nothing.
+    let applied = usize::try_from(found).ok().and_then(|found| found.checked_sub(1)).unwrap_or(UPDATES.len());
+    for update in UPDATES.iter().skip(applied) {
+        connection.execute_batch(update).map_err(failed)?;
     }
     for schema in [results::SCHEMA, state::SCHEMA, modules::SCHEMA, broker::SCHEMA] {
         connection.execute_batch(schema).map_err(failed)?;
@@ -177,12 +180,14 @@ mod tests {
     fn a_file_of_the_version_before_is_brought_up_to_date() {
         let folder = tempfile::tempdir().unwrap();
         let old = Connection::open(folder.path().join("mogbox.db")).unwrap();
-        let tables = "CREATE TABLE broker_requests (queue, tenant, id, state, at, priority, sequence); PRAGMA user_version = 1;";
+        let tables = "CREATE TABLE broker_requests (queue, tenant, id, state, at, priority, sequence);
+            CREATE TABLE results (tenant, id, state, created, expires); PRAGMA user_version = 1;";
         old.execute_batch(tables).unwrap();
         drop(old);
         drop(Database::open(folder.path()).unwrap());
         let new = Connection::open(folder.path().join("mogbox.db")).unwrap();
         new.prepare("SELECT waiting FROM broker_requests").unwrap();
+        new.prepare("SELECT queue FROM results").unwrap();
         assert_eq!(new.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), SCHEMA_VERSION);
     }
 
@@ -191,7 +196,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         Connection::open(folder.path().join("mogbox.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let error = Database::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("schema 99, this one knows 2"), "{error}");
+        assert!(error.contains("schema 99, this one knows 3"), "{error}");
     }
 
     #[tokio::test]

@@ -189,6 +189,9 @@ pub trait Broker: Send + Sync + 'static {
         self.exchange(settlements, 0).await.map(drop)
     }
 
+    /// Whether each of these requests is queued or handed out.
+    async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError>;
+
     /// Sends a message to every node that listens now.
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError>;
 

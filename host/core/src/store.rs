@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::entries::Entries;
-use crate::ids::{Digest, NodeId, RequestId, Tenant};
+use crate::ids::{Digest, NodeId, QueueName, RequestId, Tenant};
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
 use crate::module::{ModuleIndex, Serving};
@@ -170,6 +170,23 @@ pub enum WaitMode {
     Any,
 }
 
+/// A result that is not final, with what is needed to look for its message and to end it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenResult {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The queue that its request was submitted to.
+    pub queue: QueueName,
+    /// Which.
+    pub id: RequestId,
+    /// How it stands.
+    pub state: State,
+    /// The last attempt that started; 0 where none did.
+    pub attempt: u32,
+    /// When it was submitted.
+    pub created: Timestamp,
+}
+
 /// Results with their values, metadata and children, in Mognet's format.
 #[async_trait]
 pub trait ResultStore: Send + Sync + 'static {
@@ -225,6 +242,10 @@ pub trait ResultStore: Send + Sync + 'static {
 
     /// The children of a request, sorted by id.
     async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError>;
+
+    /// Results that are not final and were created after and not later than these moments, oldest first, at most so many. Those that
+    /// Mognet's own client created are not among them.
+    async fn open(&self, after: Timestamp, until: Timestamp, most: usize) -> Result<Vec<OpenResult>, StoreError>;
 
     /// Whether it takes writes now. Asks by a write that changes nothing: a store that is full, or may only be read, answers
     /// questions all the same.

@@ -7,6 +7,7 @@ mod classify;
 mod exchange;
 pub mod leases;
 mod pipeline;
+mod reconciler;
 mod recorder;
 mod revocations;
 mod running;
@@ -50,6 +51,8 @@ pub struct WorkerSettings {
     pub drain_grace: Duration,
     /// Time that a revoked guest gets to finish.
     pub revoke_grace: Duration,
+    /// An open result without a message is lost once it is as old as this.
+    pub lost_after: Duration,
 }
 
 /// What a worker works with.
@@ -78,6 +81,7 @@ pub struct Worker {
     attempts: TaskTracker,
     _exchange: AbortOnDropHandle<()>,
     revocations: AbortOnDropHandle<()>,
+    reconciler: AbortOnDropHandle<()>,
     leases: LeaseKeeper,
     drain_grace: Duration,
 }
@@ -98,6 +102,7 @@ impl Worker {
             node_id: settings.node_id.clone(),
         };
         let revocations = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
+        let reconciler = reconciler::watch(Arc::clone(&ports.results), Arc::clone(&ports.broker), settings.lost_after);
         let drain_grace = settings.drain_grace;
         let [draining, drained] = [CancellationToken::new(), CancellationToken::new()];
         let attempts = TaskTracker::new();
@@ -106,8 +111,9 @@ impl Worker {
             Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), recorder, settler, draining: draining.clone() });
         let (taken, ended) = (draining.clone(), drained.clone());
         let exchange = Exchange { broker, capacity, pipeline, settlements, draining: taken, drained: ended, attempts: attempts.clone() };
-        let [exchange, revocations] = [tokio::spawn(exchange.run()), revocations].map(AbortOnDropHandle::new);
-        Self { running, draining, drained, attempts, _exchange: exchange, revocations, leases, drain_grace }
+        let [exchange, revocations, reconciler] =
+            [tokio::spawn(exchange.run()), revocations, tokio::spawn(reconciler)].map(AbortOnDropHandle::new);
+        Self { running, draining, drained, attempts, _exchange: exchange, revocations, reconciler, leases, drain_grace }
     }
 
     /// Shuts down in two stages: takes no more deliveries and asks running guests to finish; after the grace time stops those
@@ -128,6 +134,7 @@ impl Worker {
             }
         }
         self.revocations.abort();
+        self.reconciler.abort();
         self.leases.stop().await;
     }
 }

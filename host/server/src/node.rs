@@ -42,6 +42,8 @@ pub(crate) struct NodeSettings {
     pub(crate) lease: Duration,
     /// Time that running requests get at shutdown.
     pub(crate) drain: Duration,
+    /// How long a request without a message may be open.
+    pub(crate) lost_after: Duration,
 }
 
 /// Where a node keeps everything.
@@ -102,6 +104,7 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         limits: settings.limits.clone(),
         drain_grace: settings.drain,
         revoke_grace: REVOKE_GRACE,
+        lost_after: settings.lost_after,
     };
     Ok(Running { worker: Worker::start(worker, ports, leases), api })
 }
@@ -132,6 +135,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         limits,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
+        lost_after: Duration::from_secs(60),
     };
     compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease).await?)
 }

@@ -25,10 +25,11 @@ impl Ledger {
 
     /// Nothing is open, nothing is queued, nothing lives for ever, and every wish came true.
     pub(super) fn check(&mut self, crowd: &Crowd, what: &str, strikes: usize) {
-        let cut_off = self.await_rest();
+        self.await_rest();
         let immortal: Vec<String> = self.keys("*").into_iter().filter(|key| !key.contains("mogbox.module")).collect();
         let immortal: Vec<String> = immortal.into_iter().filter(|key| self.connection.ttl::<_, i64>(key).unwrap() < 0).collect();
         assert!(immortal.is_empty(), "these keys never go: {immortal:?}");
+        let lost = self.results().iter().filter(|(_, state, _)| state == "\"FAILURE\"").count();
         let (mut again, mut orphans) = (0, 0);
         for wish in &crowd.wishes {
             let (starts, children) = self.came_true(wish);
@@ -36,8 +37,8 @@ impl Ledger {
             orphans += children - wish.children;
         }
         let line = format!(
-            "storm: {} requests, {what}: {strikes}, run again: {again}, children submitted again: {orphans}, cut off before \
-             they were queued: {cut_off}, calls refused: {}\n",
+            "storm: {} requests, {what}: {strikes}, run again: {again}, children submitted again: {orphans}, ended \
+             as lost: {lost}, calls refused: {}\n",
             crowd.wishes.len(),
             crowd.refused()
         );
@@ -58,32 +59,31 @@ impl Ledger {
         (starts, self.connection.scard(format!("{key}/children")).unwrap())
     }
 
-    /// What a dead parent submitted may end after it, and a delivery is settled a moment after its result. A child whose parent's
-    /// node died before the broker had its message stays PENDING; such are returned as a number.
-    fn await_rest(&mut self) -> usize {
+    /// What a dead parent submitted may end after it: run, or ended as lost where the parent's node died before the broker had its
+    /// message. A delivery is settled a moment after its result.
+    fn await_rest(&mut self) {
         let started = Instant::now();
         loop {
-            let (open, queued) = (self.open(), self.keys("mogbox:*"));
-            let cut_off = open.iter().filter(|(_, state, starts)| (state.as_str(), *starts) == ("\"PENDING\"", 0)).count();
-            if queued.is_empty() && cut_off == open.len() {
-                return cut_off;
+            let open = ["\"PENDING\"", "\"RUNNING\"", "\"SUSPENDED\""];
+            let open: Vec<_> = self.results().into_iter().filter(|(_, state, _)| open.contains(&state.as_str())).collect();
+            let queued = self.keys("mogbox:*");
+            if queued.is_empty() && open.is_empty() {
+                return;
             }
             assert!(started.elapsed() < LONGEST, "still there after {LONGEST:?}: {queued:?} {open:?}");
             std::thread::yield_now();
         }
     }
 
-    /// Results that are not final, children included: key, state and starts.
-    fn open(&mut self) -> Vec<(String, String, u32)> {
+    /// All results, children included: key, state and starts.
+    fn results(&mut self) -> Vec<(String, String, u32)> {
         let results: Vec<String> = self.keys("*.mognet.result.*").into_iter().filter(|key| !key.contains('/')).collect();
         let mut fields = redis::pipe();
         for key in &results {
             fields.hmget(key, &["state", "number_of_starts"]);
         }
         let fields: Vec<(String, u32)> = fields.query(&mut self.connection).unwrap();
-        let open = ["\"PENDING\"", "\"RUNNING\"", "\"SUSPENDED\""];
-        let all = results.into_iter().zip(fields).map(|(key, (state, starts))| (key, state, starts));
-        all.filter(|(_, state, _)| open.contains(&state.as_str())).collect()
+        results.into_iter().zip(fields).map(|(key, (state, starts))| (key, state, starts)).collect()
     }
 
     fn keys(&mut self, pattern: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
-use mogbox_core::ids::Tenant;
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::Database;
@@ -77,6 +77,10 @@ impl Broker for EmbeddedBroker {
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = EmbeddedLine::new(self);
         exchange(&mut line, settlements, wanted, self.settings.longest_message).await
+    }
+
+    async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+        dead::knows(self, requests.to_vec()).await
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {

@@ -1,6 +1,7 @@
 //! Results in tables. Every call is one transaction, and one thread runs them all, so what a step sees is what it changes.
 
 mod begin;
+mod open;
 mod reads;
 mod writes;
 
@@ -9,13 +10,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
-use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, RequestResult, State, Value};
-use mogbox_core::store::{Beginning, Begun, ResultStore, Step, StoreError, Transitioned, WaitMode, Waits, Written};
+use mogbox_core::store::{Beginning, Begun, OpenResult, ResultStore, Step, StoreError, Transitioned, WaitMode, Waits, Written};
 use mogbox_core::wire::value::{MAX_STORED, StoredValue};
 
 use super::Database;
@@ -29,8 +30,9 @@ CREATE TABLE IF NOT EXISTS results (
     tenant TEXT NOT NULL, id BLOB NOT NULL, name TEXT, state TEXT NOT NULL,
     starts INTEGER NOT NULL DEFAULT 0, stops INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0,
     attempt INTEGER NOT NULL DEFAULT 0, parent BLOB, created INTEGER, started INTEGER, finished INTEGER,
-    node_id TEXT, kwargs_repr TEXT, expires INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+    node_id TEXT, kwargs_repr TEXT, expires INTEGER NOT NULL, queue TEXT, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS results_by_expiry ON results (expires);
+CREATE INDEX IF NOT EXISTS results_open ON results (created) WHERE state IN ('PENDING', 'RUNNING', 'SUSPENDED');
 CREATE TABLE IF NOT EXISTS metadata (
     tenant TEXT NOT NULL, id BLOB NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tenant, id, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (
@@ -59,7 +61,8 @@ impl EmbeddedResults {
 impl ResultStore for EmbeddedResults {
     async fn create(&self, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, StoreError> {
         let (tenant, result, metadata) = (tenant.clone(), results::pending(request, at), request.metadata.clone());
-        Ok(self.database.call(move |connection| writes::create(connection, &tenant, &result, &metadata)).await?)
+        let queue = request.queue_name.clone().unwrap_or_else(|| QueueName::default().into());
+        Ok(self.database.call(move |connection| writes::create(connection, &tenant, &result, &queue, &metadata)).await?)
     }
 
     async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError> {
@@ -143,6 +146,10 @@ impl ResultStore for EmbeddedResults {
     async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError> {
         let tenant = tenant.clone();
         Ok(self.database.call(move |connection| reads::children(connection, &tenant, id)).await?)
+    }
+
+    async fn open(&self, after: Timestamp, until: Timestamp, most: usize) -> Result<Vec<OpenResult>, StoreError> {
+        Ok(self.database.call(move |connection| open::open(connection, after, until, most)).await?)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

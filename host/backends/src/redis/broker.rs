@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
-use mogbox_core::ids::Tenant;
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 
 use super::RedisConnection;
 use crate::broker::{BrokerSettings, exchange, receive};
@@ -75,6 +75,10 @@ impl Broker for RedisBroker {
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = RedisLine::new(&self.0);
         exchange(&mut line, settlements, wanted, self.0.settings.longest_message).await
+    }
+
+    async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+        inspect::knows(&self.0, requests).await
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {

@@ -14,6 +14,9 @@ pub(super) const REPORT_TTL: u64 = VALUE_TTL;
 /// Seconds that state lives after it was last read or written.
 pub(super) const STATE_TTL: u64 = 7_200;
 
+/// Keys of the results that are not final, as `results/standing.lua` names it. Gone when all are.
+pub(super) const OPEN: &str = "mogbox.open";
+
 /// Never exists: whether it could be written tells whether the server takes writes.
 pub(super) const PROBE: &str = "mogbox.probe";
 
@@ -22,6 +25,12 @@ pub(super) const GENERATION: &str = "mogbox.modules";
 
 pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.result.{id}")
+}
+
+/// The result that a key is of; none for a key that is no result's.
+pub(super) fn of_result(key: &str) -> Option<(Tenant, RequestId)> {
+    let (tenant, id) = key.rsplit_once(".mognet.result.")?;
+    Some((tenant.parse().ok()?, id.parse().ok()?))
 }
 
 pub(super) fn value(tenant: &Tenant, id: RequestId) -> String {

@@ -1,5 +1,6 @@
 //! Results in Mognet's hashes. Every write that depends on the present state is one script on the result's own key.
 
+mod open;
 mod reads;
 mod writes;
 
@@ -12,7 +13,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
-use mogbox_core::store::{Beginning, Begun, ResultStore, Step, StoreError, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, OpenResult, ResultStore, Step, StoreError, Transitioned, WaitMode, Written};
 use tokio::sync::Semaphore;
 
 use super::watch::Watch;
@@ -91,6 +92,10 @@ impl ResultStore for RedisResults {
 
     async fn children(&self, tenant: &Tenant, id: RequestId) -> Result<Vec<RequestId>, StoreError> {
         Ok(reads::children(&self.connection, tenant, id).await?)
+    }
+
+    async fn open(&self, after: Timestamp, until: Timestamp, most: usize) -> Result<Vec<OpenResult>, StoreError> {
+        Ok(open::open(&self.connection, after, until, most).await?)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 mod control;
 mod dead_letters;
 mod fairness;
+mod knows;
 mod leaks;
 mod leases;
 mod many_nodes;

@@ -6,6 +6,7 @@ mod interleavings;
 mod life;
 mod metadata;
 mod modules;
+mod open;
 mod outage;
 mod raw;
 mod revocation;

@@ -21,6 +21,8 @@ mod harness;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod outage;

@@ -29,13 +29,23 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
     pub(crate) drain_grace: Duration,
     pub(crate) revoke_grace: Duration,
+    pub(crate) lost_after: Duration,
     pub(crate) hold: Option<Hold>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let long = Duration::from_secs(30);
-        Self { concurrency: 4, in_flight: 100, limits: Limits::default(), lease: long, drain_grace: long, revoke_grace: long, hold: None }
+        Self {
+            concurrency: 4,
+            in_flight: 100,
+            limits: Limits::default(),
+            lease: long,
+            drain_grace: long,
+            revoke_grace: long,
+            lost_after: Duration::from_secs(3_600),
+            hold: None,
+        }
     }
 }
 
@@ -71,8 +81,8 @@ impl Node {
         let backend = world.backend.clone();
         let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();
         let ports = ports(world, Arc::new(Tapped { broker, taps: Arc::clone(&taps) }), script, &options.limits);
-        let Options { concurrency, limits, drain_grace, revoke_grace, .. } = options;
-        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace };
+        let Options { concurrency, limits, drain_grace, revoke_grace, lost_after, .. } = options;
+        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace, lost_after };
         let worker = runtime.spawn(async move { Worker::start(settings, ports, leases) }).await.unwrap();
         Self { id, taps, worker: Some(worker), runtime: Some(runtime) }
     }

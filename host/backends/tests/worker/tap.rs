@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
-use mogbox_core::ids::Tenant;
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use tokio::sync::watch;
 
 use crate::event::Event;
@@ -94,6 +94,10 @@ impl Broker for Tapped {
         let messages = self.broker.control().await?;
         self.taps.listening.happens();
         Ok(messages)
+    }
+
+    async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+        self.broker.knows(requests).await
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {

@@ -12,7 +12,7 @@ use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
-use mogbox_core::store::{Beginning, Begun, IndexSnapshot, Step, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
@@ -103,6 +103,10 @@ impl ResultStore for Memory {
 
     async fn children(&self, _: &Tenant, _: RequestId) -> Stored<Vec<RequestId>> {
         Ok(self.children.lock().unwrap().clone())
+    }
+
+    async fn open(&self, _after: Timestamp, _until: Timestamp, _most: usize) -> Result<Vec<OpenResult>, StoreError> {
+        unreachable!("nobody looks for lost requests")
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
@@ -203,6 +207,10 @@ impl Broker for Memory {
 
     async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
         Ok(Box::pin(futures::stream::pending()))
+    }
+
+    async fn knows(&self, _requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+        unreachable!("nobody looks for lost requests")
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {

@@ -16,6 +16,9 @@ use crate::node::{self, Backend, NodeSettings};
 /// Requests that one processor runs at once where nothing is said; each that computes makes way for the others every millisecond.
 const PLACES_PER_PROCESSOR: usize = 64;
 
+/// The shortest time after which a request may be taken for lost: a client may be about to submit it again.
+const SHORTEST_LOST_AFTER: Duration = Duration::from_secs(1);
+
 /// Time that threads get to end with the node.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
@@ -59,6 +62,9 @@ pub(super) struct Serve {
     /// Time that running requests get to finish at shutdown.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
     drain: Duration,
+    /// A request that is not done, but has no message left in its queue, is ended as lost after this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1m")]
+    lost_after: Duration,
     /// How the log on standard error is written: text, or json with one object a line.
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, default_value = "text")]
     log_format: LogFormat,
@@ -75,6 +81,9 @@ impl Serve {
     }
 
     fn settings(self) -> anyhow::Result<NodeSettings> {
+        if self.lost_after < SHORTEST_LOST_AFTER {
+            bail!("invalid --lost-after {:?}: expected at least {SHORTEST_LOST_AFTER:?}", self.lost_after);
+        }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency =
             self.concurrency.map_or(processors * PLACES_PER_PROCESSOR, |number| usize::try_from(number).unwrap_or(usize::MAX));
@@ -86,6 +95,7 @@ impl Serve {
             limits: limits(&self.limits)?,
             lease: self.lease,
             drain: self.drain,
+            lost_after: self.lost_after,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Dead letters, bounded in number and time, and the counts of what lies where.
 
 use mogbox_core::broker::{Backlog, BrokerError, DeadLetter};
-use mogbox_core::ids::{QueueName, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use rusqlite::Connection;
 
 use super::EmbeddedBroker;
@@ -63,6 +63,18 @@ fn add_counts(connection: &Connection, queue: &str, tenant: &str, sum: &mut Back
         Ok(())
     })?;
     Ok(())
+}
+
+pub(super) async fn knows(broker: &EmbeddedBroker, requests: Vec<(Tenant, QueueName, RequestId)>) -> Result<Vec<bool>, BrokerError> {
+    let look = move |connection: &Connection| {
+        let sql = "SELECT EXISTS (SELECT 1 FROM broker_requests WHERE queue = ?1 AND tenant = ?2 AND id = ?3)";
+        let mut query = connection.prepare_cached(sql)?;
+        let known = requests
+            .iter()
+            .map(|(tenant, queue, id)| Ok(query.query_row((queue.as_str(), tenant.as_str(), id.to_string()), |row| row.get(0))?));
+        known.collect::<Result<Vec<bool>, BackendError>>()
+    };
+    Ok(broker.database.call(look).await?)
 }
 
 pub(super) async fn dead_letters(broker: &EmbeddedBroker, tenant: Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

@@ -79,7 +79,13 @@ impl Prepared {
     }
 }
 
-pub(super) fn create(connection: &Connection, tenant: &Tenant, result: &RequestResult, metadata: &Entries) -> Result<bool, BackendError> {
+pub(super) fn create(
+    connection: &Connection,
+    tenant: &Tenant,
+    result: &RequestResult,
+    queue: &str,
+    metadata: &Entries,
+) -> Result<bool, BackendError> {
     if let Some(parent) = result.parent_id {
         let sql = "INSERT OR REPLACE INTO children (tenant, parent, child, expires) VALUES (?1, ?2, ?3, ?4)";
         let row = (tenant.as_str(), parent.as_bytes(), result.id.as_bytes(), expiry(RESULT_TTL));
@@ -88,17 +94,17 @@ pub(super) fn create(connection: &Connection, tenant: &Tenant, result: &RequestR
     if standing(connection, tenant, result.id)?.is_some() {
         return Ok(false);
     }
-    insert(connection, tenant, result)?;
+    insert(connection, tenant, result, Some(queue))?;
     store_metadata(connection, tenant, result.id, metadata)?;
     Ok(true)
 }
 
 /// Stores a result in the place of one that has expired, or none.
-fn insert(connection: &Connection, tenant: &Tenant, result: &RequestResult) -> Result<(), BackendError> {
+fn insert(connection: &Connection, tenant: &Tenant, result: &RequestResult, queue: Option<&str>) -> Result<(), BackendError> {
     let key = (tenant.as_str(), result.id.as_bytes());
     connection.prepare_cached("DELETE FROM metadata WHERE tenant = ?1 AND id = ?2")?.execute(key)?;
-    let sql = "INSERT OR REPLACE INTO results (tenant, id, name, state, stops, parent, created, finished, kwargs_repr, expires)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let sql = "INSERT OR REPLACE INTO results (tenant, id, name, state, stops, parent, created, finished, kwargs_repr, expires,
+        queue) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     connection.prepare_cached(sql)?.execute((
         tenant.as_str(),
         result.id.as_bytes(),
@@ -110,6 +116,7 @@ fn insert(connection: &Connection, tenant: &Tenant, result: &RequestResult) -> R
         result.finished.map(Timestamp::as_microsecond),
         &result.request_kwargs_repr,
         expiry(RESULT_TTL),
+        queue,
     ))?;
     Ok(())
 }
@@ -207,7 +214,7 @@ fn keep(
 pub(super) fn revoke(connection: &Connection, tenant: &Tenant, id: RequestId, ending: &Ending) -> Result<Option<State>, BackendError> {
     match standing(connection, tenant, id)?.map(|standing| standing.state) {
         None => {
-            insert(connection, tenant, &revoked(id, ending.at))?;
+            insert(connection, tenant, &revoked(id, ending.at), None)?;
             keep_value(connection, tenant, id, &ending.value)?;
             Ok(None)
         }

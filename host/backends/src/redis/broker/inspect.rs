@@ -1,7 +1,7 @@
 //! What lies where, over the queues that the node consumes. Changes nothing.
 
 use mogbox_core::broker::{Backlog, BrokerError, DeadLetter};
-use mogbox_core::ids::{QueueName, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use serde::Deserialize;
 
 use super::Inner;
@@ -26,6 +26,15 @@ pub(super) async fn backlog(broker: &Inner, tenant: &Tenant) -> Result<Backlog, 
     let counts: Vec<u64> = broker.connection.pipeline(&counts).await?;
     let sum = |kind: usize| counts.iter().skip(kind).step_by(4).sum();
     Ok(Backlog { ready: sum(0), delayed: sum(1), leased: sum(2), dead: sum(3) })
+}
+
+/// Whether each request has its key, which it has for as long as it is queued or handed out.
+pub(super) async fn knows(broker: &Inner, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+    let mut questions = redis::pipe();
+    for (tenant, queue, id) in requests {
+        questions.exists(broker.partitions.of(queue, tenant).request_key(tenant, *id));
+    }
+    if requests.is_empty() { Ok(Vec::new()) } else { Ok(broker.connection.pipeline(&questions).await?) }
 }
 
 pub(super) async fn dead_letters(broker: &Inner, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mogbox_core::ids::{QueueName, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 
 /// One shard of one queue.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,11 @@ impl Partition {
     /// Never exists.
     pub(super) fn probe_key(&self) -> String {
         self.base() + "probe"
+    }
+
+    /// The key of one request.
+    pub(super) fn request_key(&self, tenant: &Tenant, id: RequestId) -> String {
+        format!("{}request:{tenant}:{id}", self.base())
     }
 
     /// A key of one tenant.

@@ -1,6 +1,6 @@
 -- Stores a new result: child, result, metadata. KEYS: result, metadata, the parent's children. ARGV: time to live, the child's id
--- or '', the number of the result's fields, those fields, metadata. Answers 1 where the result is new.
-local ttl, child, fields = ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- or '', the microsecond, the queue where it is not the default one, the number of the result's fields, those fields, metadata. Answers 1 where the result is new.
+local ttl, child, queue, fields = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
 if child ~= '' then
     redis.call('SADD', KEYS[3], child)
     redis.call('EXPIRE', KEYS[3], ttl)
@@ -9,11 +9,15 @@ end
 if redis.call('HEXISTS', KEYS[1], 'state') == 1 then
     return 0
 end
-for i = 4, 3 + 2 * fields, 2 do
+for i = 6, 5 + 2 * fields, 2 do
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
+if queue ~= '' then
+    redis.call('HSET', KEYS[1], 'queue', queue)
+end
+redis.call('ZADD', OPEN, ARGV[3], KEYS[1])
 redis.call('EXPIRE', KEYS[1], ttl)
-for i = 4 + 2 * fields, #ARGV, 2 do
+for i = 6 + 2 * fields, #ARGV, 2 do
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
 end
 redis.call('EXPIRE', KEYS[2], ttl)

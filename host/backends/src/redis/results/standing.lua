@@ -1,6 +1,9 @@
 -- What several scripts need to know of a result. States are JSON text, as in the hash.
 local FINAL = { ['"SUCCESS"'] = true, ['"FAILURE"'] = true, ['"REVOKED"'] = true, ['"INVALID"'] = true }
 
+-- Keys of the results that are not final, by the microsecond in which they were created.
+local OPEN = 'mogbox.open'
+
 -- The fields that a step depends on; false where there is no result. Mognet's client creates a hash of an id alone: PENDING.
 local function standing(key)
     local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries', 'created')
@@ -64,7 +67,8 @@ end
 -- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits. The arguments from
 -- `first` on: contents, encoding, content type, channel.
 local function conclude(key, value, ttl, arguments, first)
-    redis.call('HDEL', key, 'attempt', 'retries')
+    redis.call('HDEL', key, 'attempt', 'retries', 'queue')
+    redis.call('ZREM', OPEN, key)
     redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
     redis.call('PUBLISH', arguments[first + 3], '')

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
-use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
@@ -18,7 +18,7 @@ use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
 use crate::results::{CHUNK, pending, revoked};
 
-static CREATE: LazyLock<Script> = script!("create.lua");
+static CREATE: LazyLock<Script> = script!("standing.lua", "create.lua");
 static TRANSITION: LazyLock<Script> = script!("standing.lua", "transition.lua");
 static BEGIN: LazyLock<Script> = script!("standing.lua", "begin.lua");
 static REVOKE: LazyLock<Script> = script!("standing.lua", "revoke.lua");
@@ -31,7 +31,8 @@ pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, reques
     call.key(keys::metadata(tenant, id)).key(keys::children(tenant, request.parent().unwrap_or(id)));
     let child: &[u8] = if request.parent().is_some() { id.as_bytes() } else { &[] };
     let fields = result_fields(&pending(request, at));
-    call.arg(keys::RESULT_TTL).arg(child).arg(fields.len());
+    let queue = request.queue_name.as_deref().filter(|name| *name != QueueName::default().as_str()).unwrap_or_default();
+    call.arg(keys::RESULT_TTL).arg(child).arg(at.as_microsecond()).arg(queue).arg(fields.len());
     pairs(&mut call, fields.iter().map(|(name, value)| (*name, value.as_str())));
     pairs(&mut call, request.metadata.iter().map(|(key, value)| (key, value.as_str())));
     connection.run(&call).await
@@ -202,7 +203,7 @@ fn pairs<'a>(call: &mut ScriptInvocation<'_>, pairs: impl Iterator<Item = (&'a s
 }
 
 /// A state as it stands in the hash, with its quotes.
-fn read_state(text: &str) -> Result<State, BackendError> {
+pub(super) fn read_state(text: &str) -> Result<State, BackendError> {
     serde_json::from_str(text)
         .map_err(|_| BackendError::Malformed(format!("unknown state {:?}", text.chars().take(40).collect::<String>())))
 }
