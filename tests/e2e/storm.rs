@@ -12,8 +12,9 @@ use crate::support::{Node, guests};
 use crowd::Crowd;
 use ledger::Ledger;
 
-/// Long enough that a busy machine keeps a lease, short enough that what a dead node held is soon run again.
-const OPTIONS: [&str; 8] = ["--lease", "2s", "--concurrency", "6", "--limit", "retries=100", "--lost-after", "10s"];
+/// Leases long enough that a busy machine keeps a lease, short enough that what a dead node held is soon run again; and no client that is
+/// refused takes half a minute to submit again, so that none finds its request ended as lost.
+const OPTIONS: [&str; 8] = ["--lease", "2s", "--concurrency", "6", "--limit", "retries=100", "--lost-after", "30s"];
 
 const REQUESTS: usize = 2_000;
 

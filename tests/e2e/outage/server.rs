@@ -71,11 +71,11 @@ fn a_server_that_answers_nothing() {
 #[test]
 fn a_server_that_is_full() {
     let redis = RedisServer::start().unwrap();
-    let node = node(&redis, "2s");
+    let node = node(&redis, "6s");
     let outage = Outlived::begins(&node);
     command(&redis, &["CONFIG", "SET", "maxmemory", "1"]);
     outage.is_told("OOM");
-    node.logs("the store did not answer; trying again", 10);
+    node.logs("the store did not answer; trying again", 12);
     command(&redis, &["CONFIG", "SET", "maxmemory", "0"]);
     outage.ends_well();
 }

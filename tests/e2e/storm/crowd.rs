@@ -1,8 +1,8 @@
 //! Clients in a storm: they submit through whichever node answers, under the same id until one takes it, and wait for the end.
 
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use mogbox_core::RequestId;
@@ -25,6 +25,8 @@ pub(super) struct Wish {
     pub(super) value: u64,
     pub(super) starts: u64,
     pub(super) children: usize,
+    /// How long it took from the first call until one was answered with 202.
+    pub(super) taken_after: OnceLock<Duration>,
 }
 
 impl Wish {
@@ -37,7 +39,7 @@ impl Wish {
             _ => ("storm.work", json!([3, 30]), 5, 3, 1, 0),
         };
         let request = json!({ "id": id, "name": task, "args": args, "priority": priority });
-        Self { id, request, value, starts, children }
+        Self { id, request, value, starts, children, taken_after: OnceLock::new() }
     }
 }
 
@@ -69,6 +71,11 @@ impl Crowd {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// How long the slowest submission took.
+    pub(super) fn slowest(&self) -> Duration {
+        self.wishes.iter().filter_map(|wish| wish.taken_after.get()).max().copied().unwrap_or_default()
+    }
+
     /// Lets the clients work, and strikes each time so much has passed, until all their requests are done. Returns the strikes.
     pub(super) fn storm(&self, every: Duration, mut strike: impl FnMut(usize)) -> usize {
         let (working, all_done) = mpsc::channel::<()>();
@@ -92,7 +99,9 @@ impl Crowd {
     }
 
     fn submit(&self, number: usize, wish: &Wish) {
+        let started = Instant::now();
         self.until(number, |api| api.try_post("/v1/requests", &wish.request).filter(|answer| answer.status == 202));
+        wish.taken_after.set(started.elapsed()).unwrap();
     }
 
     fn wait(&self, number: usize, wish: &Wish) {

@@ -37,9 +37,10 @@ impl Ledger {
             orphans += children - wish.children;
         }
         let line = format!(
-            "storm: {} requests, {what}: {strikes}, run again: {again}, children submitted again: {orphans}, ended \
+            "storm: {} requests, slowest submission: {:.1?}, {what}: {strikes}, run again: {again}, children submitted again: {orphans}, ended \
              as lost: {lost}, calls refused: {}\n",
             crowd.wishes.len(),
+            crowd.slowest(),
             crowd.refused()
         );
         // Written past the harness, which would keep it to itself.
@@ -53,7 +54,15 @@ impl Ledger {
         let result: HashMap<String, String> = self.connection.hgetall(&key).unwrap();
         let (state, starts) = (&result["state"], result["number_of_starts"].parse().unwrap());
         let (contents, encoding): (Vec<u8>, String) = self.connection.hmget(format!("{key}/value"), &["contents", "encoding"]).unwrap();
-        assert_eq!((state.as_str(), encoding.as_str()), ("\"SUCCESS\"", "null"), "{}: {result:?}", wish.id);
+        let value = || String::from_utf8_lossy(&contents).into_owned();
+        assert_eq!(
+            (state.as_str(), encoding.as_str()),
+            ("\"SUCCESS\"", "null"),
+            "{}: {result:?} {}, taken after {:?}",
+            wish.id,
+            value(),
+            wish.taken_after
+        );
         let value: Value = serde_json::from_slice(&contents).unwrap();
         assert_eq!(value["raw_value"], wish.value, "{}: {value}", wish.id);
         (starts, self.connection.scard(format!("{key}/children")).unwrap())
