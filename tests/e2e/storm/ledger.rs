@@ -116,31 +116,38 @@ impl Ledger {
             }
         });
         listening.recv().unwrap();
-        Outcomes(outcomes)
+        Outcomes { outcomes, told: Vec::new() }
     }
 }
 
 /// The channels on which a result was told to be final, one for each request.
-pub(super) struct Outcomes(mpsc::Receiver<String>);
+pub(super) struct Outcomes {
+    outcomes: mpsc::Receiver<String>,
+    told: Vec<String>,
+}
 
 impl Outcomes {
+    /// Waits for so many more outcomes, or for so long.
+    pub(super) fn await_more(&mut self, number: usize, longest: Duration) {
+        let (started, wanted) = (Instant::now(), self.told.len() + number);
+        while self.told.len() < wanted
+            && let Ok(channel) = self.outcomes.recv_timeout(longest.saturating_sub(started.elapsed()))
+        {
+            self.told.push(channel);
+        }
+    }
+
     /// Each of these requests became final once.
-    pub(super) fn are_one_each(&self, ids: &[&str]) {
+    pub(super) fn are_one_each(mut self, ids: &[&str]) {
         let mut counts: HashMap<&str, usize> = ids.iter().map(|id| (*id, 0)).collect();
-        let mut missing = ids.len();
-        while missing > 0 {
-            let channel = self.0.recv_timeout(LONGEST).unwrap();
-            if let Some(count) = channel.rsplit('.').next().and_then(|id| counts.get_mut(id)) {
-                missing -= usize::from(*count == 0);
-                *count += 1;
-            }
-        }
-        for channel in self.0.try_iter() {
+        // All results are final by now: what was told of them is here, or about to come.
+        self.await_more(usize::MAX - self.told.len(), Duration::from_secs(1));
+        for channel in &self.told {
             if let Some(count) = channel.rsplit('.').next().and_then(|id| counts.get_mut(id)) {
                 *count += 1;
             }
         }
-        let several: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
-        assert!(several.is_empty(), "several outcomes: {several:?}");
+        counts.retain(|_, count| *count != 1);
+        assert!(counts.is_empty(), "none or several outcomes: {counts:?}");
     }
 }
