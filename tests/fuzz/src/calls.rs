@@ -23,12 +23,8 @@ pub(crate) trait Calls: for<'a> Arbitrary<'a> {
     fn write(self, program: &mut Program, times: u16);
 }
 
-/// What one attempt does and meets.
-#[derive(Debug, Arbitrary)]
-struct Input<C> {
-    stop: Option<Stop>,
-    steps: Vec<Step<C>>,
-}
+/// Steps of the longest program.
+const MOST_STEPS: usize = 40;
 
 #[derive(Debug, Arbitrary)]
 enum Stop {
@@ -47,42 +43,43 @@ impl Stop {
     }
 }
 
-/// One step of the guest.
-#[derive(Debug, Arbitrary)]
-enum Step<C> {
-    Call(C),
-    CallOften(C, u16),
-    /// A call with whatever numbers there are for its pointers and lengths.
-    CallWildly {
-        function: u8,
-        parameters: Vec<u32>,
-        times: u8,
-    },
-    Write {
-        at: u16,
-        bytes: Vec<u8>,
-    },
-    Grow(u8),
-    /// The run ends with what lies there.
-    Answer(u32),
-}
-
 /// Lets a guest make the calls that the input stands for, and checks what became of it.
 pub(crate) fn run<C: Calls>(world: &World, data: &[u8]) {
-    let Ok(input) = Input::<C>::arbitrary_take_rest(Unstructured::new(data)) else { return };
+    let mut input = Unstructured::new(data);
+    let stop = if input.ratio(1, 8).unwrap_or(false) { Stop::arbitrary(&mut input).ok() } else { None };
     let mut program = Program::default();
-    for step in input.steps {
-        match step {
-            Step::Call(call) => call.write(&mut program, 1),
-            Step::CallOften(call, times) => call.write(&mut program, times),
-            Step::CallWildly { function, parameters, times } => {
-                let function = usize::from(function) % C::IMPORTS.len();
-                program.call(function, &parameters.into_iter().map(u64::from).collect::<Vec<_>>(), times.into());
-            }
-            Step::Write { at, bytes } => program.write(at.into(), &bytes),
-            Step::Grow(pages) => program.grow(pages),
-            Step::Answer(at) => program.answer(at),
+    for _ in 0..MOST_STEPS {
+        if input.is_empty() || add_step::<C>(&mut input, &mut program).is_err() {
+            break;
         }
     }
-    world.check(&program, input.stop.map(|stop| stop.reason()));
+    world.check(&program, stop.map(|stop| stop.reason()));
+}
+
+/// Adds one step to a program; most are a call that makes sense.
+fn add_step<C: Calls>(input: &mut Unstructured<'_>, program: &mut Program) -> arbitrary::Result<()> {
+    match input.int_in_range(0..=63)? {
+        0 => program.grow(input.arbitrary()?),
+        // The run ends with what lies there.
+        1 => program.answer(input.arbitrary()?),
+        2 => {
+            let at: u16 = input.arbitrary()?;
+            program.write(at.into(), &few_bytes(input)?);
+        }
+        // A call with whatever numbers there are for its pointers and lengths.
+        3 => {
+            let function = input.choose_index(C::IMPORTS.len())?;
+            let parameters: [u32; 16] = input.arbitrary()?;
+            program.call(function, &parameters.map(u64::from), 1);
+        }
+        4..=12 => C::arbitrary(input)?.write(program, input.arbitrary()?),
+        _ => C::arbitrary(input)?.write(program, 1),
+    }
+    Ok(())
+}
+
+/// At most 64 bytes of the input.
+fn few_bytes(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
+    let length = input.int_in_range(0..=64)?.min(input.len());
+    input.bytes(length).map(<[u8]>::to_vec)
 }

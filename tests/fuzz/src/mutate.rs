@@ -54,7 +54,7 @@ impl Mutator {
     }
 
     fn noise(&mut self) -> Vec<u8> {
-        let length = self.random.random_range(0..512);
+        let length = self.random.random_range(0..1_024);
         (0..length).map(|_| self.random.random()).collect()
     }
 

@@ -8,6 +8,7 @@ use mogbox_backends::embedded::EmbeddedModules;
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::executor::StopReason;
 use mogbox_core::module::TaskDescription;
+use mogbox_core::outcome::Failure;
 use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
@@ -29,6 +30,9 @@ const ATTEMPTS_A_STORE: u32 = 500;
 
 /// Milliseconds that a program gets: it may wait for what never comes.
 const WALL_TIME: u64 = 200;
+
+/// Bytes that a crash is told in.
+const LONGEST_CRASH: usize = 8 << 10;
 
 /// Tight, so that programs reach every bound.
 fn limits() -> Limits {
@@ -165,7 +169,17 @@ fn check_execution(execution: &Execution) {
     assert!(logged <= limits.length(Bound::Log), "{logged} bytes are logged");
     assert!(receipt.host_calls <= limits.host_calls + 1, "{} calls", receipt.host_calls);
     assert!(receipt.peak_memory <= limits.memory, "{} bytes of memory", receipt.peak_memory);
-    if let Outcome::Trapped { class, message } = &execution.outcome {
-        assert!(class.len() < 64 && message.len() < 8 << 10, "{class}: {} bytes", message.len());
-    }
+    let (said, most) = match &execution.outcome {
+        Outcome::Success(value) => (value.size(), limits.length(Bound::Result)),
+        Outcome::Failed(Failure { kind, message, details }) => {
+            (kind.len() + message.len() + details.as_ref().map_or(0, Json::size), limits.length(Bound::Result))
+        }
+        Outcome::InvalidArguments(errors) => {
+            (errors.iter().map(|error| error.argument.len() + error.message.len()).sum(), limits.length(Bound::Result))
+        }
+        Outcome::Retry { message, .. } => (message.len(), limits.length(Bound::Result)),
+        Outcome::Trapped { class, message } => (class.len() + message.len(), LONGEST_CRASH),
+        _ => (0, 0),
+    };
+    assert!(said <= most, "{said} bytes, at most {most}: {:?}", execution.outcome);
 }

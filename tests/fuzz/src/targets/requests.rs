@@ -1,11 +1,11 @@
 //! `requests`: a guest calls the interface of that name.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
 use crate::Target;
 use crate::calls::{self, Calls, Entry, Import, Key, Program, Text, World};
 
-pub(crate) const TARGET: Target = Target { name: "requests", run, seeds: Vec::new, short_run: 60 };
+pub(crate) const TARGET: Target = Target { name: "requests", run, seeds: Vec::new, short_run: 100 };
 
 thread_local!(static WORLD: World = World::new(Requests::IMPORTS));
 
@@ -25,6 +25,7 @@ struct Child {
     args: Vec<Text>,
     kwargs: Vec<Entry>,
     metadata: Vec<Entry>,
+    #[arbitrary(with = |input: &mut Unstructured<'_>| Ok(Some(input.int_in_range(0..=12)?).filter(|priority| *priority != 5)))]
     priority: Option<u8>,
     queue: Option<Key>,
     deadline_ms: Option<u64>,

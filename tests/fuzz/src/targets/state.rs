@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use crate::Target;
 use crate::calls::{self, Calls, Import, Key, Program, Text, World};
 
-pub(crate) const TARGET: Target = Target { name: "state", run, seeds: Vec::new, short_run: 60 };
+pub(crate) const TARGET: Target = Target { name: "state", run, seeds: Vec::new, short_run: 100 };
 
 thread_local!(static WORLD: World = World::new(State::IMPORTS));
 
