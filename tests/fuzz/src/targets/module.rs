@@ -4,7 +4,6 @@
 mod parts;
 
 use arbitrary::{Arbitrary, Unstructured};
-use wasm_mutate::WasmMutate;
 use wasm_smith::{Component, Config, Module};
 
 use crate::Target;
@@ -34,8 +33,6 @@ enum Upload<'a> {
     Damaged { bytes: Vec<(u16, u8)>, cut: u16 },
     /// A good component whose code is these bytes.
     Code(&'a [u8]),
-    /// A good component whose code went through changes that leave it valid.
-    Changed { seed: u64, times: u8 },
     /// Valid code, out of the rest of the input, that exports what a good one does.
     Generated,
     /// A valid component that exports anything, out of the rest of the input.
@@ -58,7 +55,6 @@ fn bytes(upload: Upload<'_>, good: &[u8], input: &mut Unstructured<'_>) -> Optio
         Upload::Sections(bytes) => Some([b"\0asm\x0d\0\x01\0", bytes].concat()),
         Upload::Damaged { bytes, cut } => Some(damaged(good, &bytes, cut)),
         Upload::Code(code) => Some(parts::with_code(good, &[b"\0asm\x01\0\0\0", code].concat())),
-        Upload::Changed { seed, times } => changed(good, seed, times),
         Upload::Generated => {
             let mut module = Module::new(config(Some(parts::code(good).to_vec())), input).ok()?;
             module.ensure_termination(STEPS).ok()?;
@@ -77,17 +73,6 @@ fn damaged(good: &[u8], bytes: &[(u16, u8)], cut: u16) -> Vec<u8> {
     // Most are whole.
     damaged.truncate(if cut.is_multiple_of(4) { usize::from(cut) } else { length });
     damaged
-}
-
-fn changed(good: &[u8], seed: u64, times: u8) -> Option<Vec<u8>> {
-    let mut code = parts::code(good).to_vec();
-    for step in 0..=u64::from(times % 8) {
-        let mut mutate = WasmMutate::default();
-        mutate.seed(seed.wrapping_add(step)).fuel(100);
-        let next = mutate.run(&code).ok()?.next()?.ok()?;
-        code = next;
-    }
-    Some(parts::with_code(good, &code))
 }
 
 /// What the engine's settings take, and some that they do not.
