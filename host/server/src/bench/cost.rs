@@ -8,11 +8,11 @@ use super::drain::Drain;
 use super::figures::{Row, row};
 use super::ground::{Ground, Ticket};
 use super::node::Node;
-use super::usage::{count, cpu_seconds, mebibytes, resident};
+use super::usage::{count, cpu_seconds, mebibytes, precise, resident};
 use super::watch::Eye;
 
-/// Requests measured of each size, at least: processor time of processes is told in hundredths of a second.
-const MEASURED: usize = 10_000;
+/// Part of the requests that go before the measurement begins.
+const WARM_PART: usize = 10;
 
 /// What one size costs.
 struct Cost {
@@ -29,7 +29,8 @@ pub(super) async fn tenants(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let mut costs = Vec::new();
     for number in &bench.settings.tenants {
         bench.tell(&format!("cost with {number} tenants"));
-        costs.push((*number, measure(bench, *number, MEASURED.max(*number), MEASURED.max(*number)).await?));
+        let requests = bench.settings.requests.max(*number);
+        costs.push((*number, measure(bench, *number, requests, requests).await?));
     }
     Ok(rows("tenants", &costs))
 }
@@ -39,7 +40,7 @@ pub(super) async fn queue(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let mut costs = Vec::new();
     for number in &bench.settings.queues {
         bench.tell(&format!("cost with {number} requests queued"));
-        costs.push((*number, measure(bench, 1, *number, (*number).min(MEASURED)).await?));
+        costs.push((*number, measure(bench, 1, *number, (*number).min(bench.settings.requests)).await?));
     }
     Ok(rows("queue", &costs))
 }
@@ -73,7 +74,8 @@ async fn measure(bench: &Bench<'_>, tenants: usize, queued: usize, measured: usi
 /// A store of the node's own is filled before that starts, and its first requests are left out.
 async fn embedded(bench: &Bench<'_>, ground: &Ground, tenants: usize, queued: usize, measured: usize) -> anyhow::Result<Cost> {
     let options = bench.options();
-    let drain = Drain { ground, guest: bench.guest, nodes: 1, options: &options, requests: queued, tenants, measured, warm: measured / 10 };
+    let drain =
+        Drain { ground, guest: bench.guest, nodes: 1, options: &options, requests: queued, tenants, measured, warm: measured / WARM_PART };
     let drained = drain.run().await?;
     Ok(Cost { node: drained.node_cpu, redis: None, resident: drained.resident, bytes: None })
 }
@@ -84,16 +86,16 @@ async fn on_redis(bench: &Bench<'_>, ground: &Ground, tenants: usize, queued: us
     let redis = ground.redis.clone().context("no Redis to look at")?;
     let ports = ground.open().await?;
     ground.push(&ports, bench.guest, tenants).await?;
-    let warm = ground.fill(&ports, bench.guest, 1, MEASURED / 10).await?;
+    let warm = ground.fill(&ports, bench.guest, 1, bench.settings.requests.div_ceil(WARM_PART)).await?;
     let eye = Eye::Redis(redis.clone());
     eye.until(&warm).await?;
     drop(ports);
     let (mut spent, mut done, mut bytes) = (Spent::default(), 0, None);
-    while done < MEASURED {
+    while done < bench.settings.requests {
         node.process.hold().await?;
         let memory = redis.figures().await?.used_memory;
         let tickets = fill(bench, ground, tenants, queued).await?;
-        bytes = Some((super::usage::precise(redis.figures().await?.used_memory) - super::usage::precise(memory)) / count(queued));
+        bytes = Some((precise(redis.figures().await?.used_memory) - precise(memory)) / count(queued));
         let before = Spent::now(&node, &redis).await?;
         node.process.go_on().await?;
         let front = tickets.get(..measured).unwrap_or(&tickets);

@@ -50,8 +50,6 @@ pub(super) struct Drained {
     pub(super) node_cpu: Option<f64>,
     /// The same of Redis.
     pub(super) redis_cpu: Option<f64>,
-    /// Requests queued a second, in bulk.
-    pub(super) filled_per_second: f64,
     /// The most that the nodes held, in bytes.
     pub(super) resident: Option<u64>,
     /// Bytes of Redis for each request that waits.
@@ -66,14 +64,11 @@ impl Drain<'_> {
         let ports = self.ground.open().await?;
         self.ground.push(&ports, self.guest, self.tenants).await?;
         let before = self.memory().await?;
-        let started = Instant::now();
         let tickets = self.ground.fill(&ports, self.guest, self.tenants, self.requests).await.context("cannot fill the queue")?;
-        let filled = started.elapsed();
         drop(ports);
         let queued = self.memory().await?;
         let measured = tickets.get(..self.measured).unwrap_or(&tickets);
         let mut drained = self.empty(measured).await?;
-        drained.filled_per_second = count(self.requests) / filled.as_secs_f64();
         drained.bytes_queued = growth(before, queued, self.requests);
         drained.bytes_done = growth(before, self.memory().await?, self.requests).filter(|_| self.measured >= self.requests);
         self.check(measured).await?;
@@ -99,7 +94,6 @@ impl Drain<'_> {
             per_second_with_start: count(last.done) / (last.at - spawned).as_secs_f64(),
             node_cpu: per_request(first.nodes, last.nodes),
             redis_cpu: per_request(first.redis, last.redis),
-            filled_per_second: 0.0,
             resident,
             bytes_queued: None,
             bytes_done: None,
@@ -177,7 +171,6 @@ impl Drained {
             row("worker_cpu_per_task", micros(self.node_cpu), "us"),
             row("redis_cpu_per_task", micros(self.redis_cpu), "us"),
             row("load_rss", self.resident.map(mebibytes), "MiB"),
-            row("enqueue_bulk", Some(self.filled_per_second), "tasks/s"),
             row("redis_bytes_queued", self.bytes_queued, "B/task"),
             row("redis_bytes_done", self.bytes_done, "B/task"),
         ]

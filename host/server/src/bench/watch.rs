@@ -91,7 +91,9 @@ impl Eye {
 fn ask(agent: &ureq::Agent, url: &str, tickets: &[Ticket], fits: fn(State) -> bool) -> anyhow::Result<usize> {
     let mut number = 0;
     for Ticket { tenant, id } in tickets {
-        let mut answer = agent.get(format!("{url}{}?tenant={tenant}&fields=", request_path(*id, ""))).call()?;
+        let uri = format!("{url}{}?tenant={tenant}&fields=", request_path(*id, ""));
+        // A busy node may have closed the connection that it was idle on: a second one is new.
+        let mut answer = agent.get(&uri).call().or_else(|_| agent.get(&uri).call())?;
         let view: RequestView = answer.body_mut().read_json()?;
         number += usize::from(fits(view.result.state));
     }
