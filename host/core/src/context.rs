@@ -25,9 +25,6 @@ use crate::worker::capacity::Capacity;
 pub use children::{ChildOutcome, MAX_WAIT_IDS, NewChild};
 pub use error::ContextError;
 
-/// Time that one host call may take at the store before the guest is told that it is unavailable.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// What host calls reach: one value a node, shared by its attempts.
 #[derive(Clone)]
 pub struct Services {
@@ -52,7 +49,7 @@ pub struct TaskContext {
     request: Arc<Request>,
     limits: Limits,
     stop: Stop,
-    ends: Option<Instant>,
+    deadline: Option<Duration>,
     started: Instant,
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
@@ -69,7 +66,7 @@ pub struct AttemptIdentity {
     pub limits: Limits,
     /// The host's wish that it ends.
     pub stop: Stop,
-    /// Time until the request's deadline.
+    /// Time from now until the request's deadline.
     pub deadline: Option<Duration>,
 }
 
@@ -77,11 +74,9 @@ impl TaskContext {
     /// The view of an attempt that starts now.
     #[must_use]
     pub fn new(services: Services, identity: AttemptIdentity) -> Self {
+        let AttemptIdentity { lease, request, limits, stop, deadline } = identity;
         let started = Instant::now();
-        let longest = identity.limits.duration(Bound::WallTime);
-        let ends = started.checked_add(identity.deadline.map_or(longest, |deadline| deadline.min(longest)));
-        let AttemptIdentity { lease, request, limits, stop, .. } = identity;
-        Self { services, lease, request, limits, stop, ends, started, waits: Mutex::default(), children: OnceCell::new() }
+        Self { services, lease, request, limits, stop, deadline, started, waits: Mutex::default(), children: OnceCell::new() }
     }
 
     /// The request.
@@ -108,10 +103,28 @@ impl TaskContext {
         self.lease.fence
     }
 
+    /// Its bounds.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The host's wish that it ends.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// When the attempt started.
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Time from the start until the request's deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
     }
 
     /// Whether the result is SUSPENDED because the guest waits, or was cut short in a wait.
@@ -140,8 +153,9 @@ impl TaskContext {
 
     /// Time until the attempt is stopped.
     #[must_use]
-    pub fn remaining(&self) -> Option<Duration> {
-        self.ends.map(|ends| ends.saturating_duration_since(Instant::now()))
+    pub fn remaining(&self) -> Duration {
+        let longest = self.limits.duration(Bound::WallTime);
+        self.deadline.map_or(longest, |deadline| deadline.min(longest)).saturating_sub(self.started.elapsed())
     }
 
     /// The metadata under a key, as stored now.
@@ -151,7 +165,7 @@ impl TaskContext {
     pub async fn metadata(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        let found = self.patiently(|| self.services.results.metadata_entry(tenant, id, key)).await?;
+        let found = self.in_time(self.patiently(|| self.services.results.metadata_entry(tenant, id, key))).await?;
         found.ok_or_else(|| self.result_gone())
     }
 
@@ -161,7 +175,7 @@ impl TaskContext {
     /// Where the result was deleted, or the store does not answer.
     pub async fn all_metadata(&self) -> Result<Entries, ContextError> {
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        let found = self.patiently(|| self.services.results.metadata(tenant, id)).await?;
+        let found = self.in_time(self.patiently(|| self.services.results.metadata(tenant, id))).await?;
         found.ok_or_else(|| self.result_gone())
     }
 
@@ -176,7 +190,7 @@ impl TaskContext {
             return Ok(());
         }
         let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
-        let written = self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits)).await?;
+        let written = self.in_time(self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits))).await?;
         self.stored(written)
     }
 
@@ -187,7 +201,7 @@ impl TaskContext {
     pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        self.patiently(|| self.services.state.get(tenant, id, key)).await
+        self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await
     }
 
     /// Stores state.
@@ -201,7 +215,7 @@ impl TaskContext {
         }
         self.check_holder()?;
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        let written = self.patiently(|| self.services.state.set(tenant, id, key, value, &self.limits)).await?;
+        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, key, value, &self.limits))).await?;
         self.stored(written)
     }
 
@@ -213,7 +227,7 @@ impl TaskContext {
         check_key(key)?;
         self.check_holder()?;
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        self.patiently(|| self.services.state.pop(tenant, id, key)).await
+        self.in_time(self.patiently(|| self.services.state.pop(tenant, id, key))).await
     }
 
     /// Removes all state.
@@ -223,7 +237,7 @@ impl TaskContext {
     pub async fn clear_state(&self) -> Result<(), ContextError> {
         self.check_holder()?;
         let (tenant, id) = (&self.lease.tenant, self.request.id);
-        self.patiently(|| self.services.state.clear(tenant, id)).await
+        self.in_time(self.patiently(|| self.services.state.clear(tenant, id))).await
     }
 
     fn check_entries(&self, entries: &Entries, keys: Bound, bytes: Bound) -> Result<(), ContextError> {
@@ -265,31 +279,36 @@ impl TaskContext {
         ContextError::NotFound(format!("the result of request {} was deleted", self.request.id))
     }
 
-    /// Calls a store again after a hiccup, until it answers or [`CALL_TIMEOUT`] has passed.
+    /// What one host call asks of stores and broker, which ends with the bound on its time, whatever does not answer.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, ContextError>>) -> Result<T, ContextError> {
+        match tokio::time::timeout(self.limits.duration(Bound::CallTime), call).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::debug!(request = %self.request.id, "a host call was not answered in time");
+                Err(ContextError::Unavailable(format!("no answer of the store yet: {}", self.limits.explain(Bound::CallTime))))
+            }
+        }
+    }
+
+    /// Calls a store again after a hiccup, until it answers.
     async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, ContextError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let attempts = async {
-            let mut failures = 0;
-            loop {
-                match call().await {
-                    Err(StoreError::Unavailable(text)) => {
-                        tracing::debug!(request = %self.request.id, error = %text, "a host call waits for the store");
-                        failures += 1;
-                        tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
-                    }
-                    other => return other,
+        let mut failures = 0;
+        loop {
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(StoreError::Unavailable(text)) => {
+                    tracing::debug!(request = %self.request.id, error = %text, "a host call waits for the store");
+                    failures += 1;
+                    tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
+                }
+                Err(error) => {
+                    tracing::warn!(request = %self.request.id, %error, "a host call failed at the store");
+                    return Err(ContextError::Unavailable("the store gave an answer that makes no sense".into()));
                 }
             }
-        };
-        match tokio::time::timeout(CALL_TIMEOUT, attempts).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                tracing::warn!(request = %self.request.id, %error, "a host call failed at the store");
-                Err(ContextError::Unavailable("the store gave an answer that makes no sense".into()))
-            }
-            Err(_) => Err(ContextError::Unavailable(format!("the store did not answer within {} s", CALL_TIMEOUT.as_secs()))),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The port to the sandbox: one attempt in, one outcome out. The seam that lets the worker be tested without WebAssembly.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -17,14 +16,8 @@ use crate::report::{LogLine, Receipt};
 pub struct Attempt {
     /// The module that serves it.
     pub module: Digest,
-    /// What the guest sees of the world: its request, metadata, state, children.
+    /// What the guest sees of the world (its request, metadata, state, children), its bounds, and when it is to end.
     pub context: Arc<TaskContext>,
-    /// The bounds of the sandbox.
-    pub limits: Limits,
-    /// When the host wants it to end early.
-    pub stop: Stop,
-    /// Time from the start until the request's deadline.
-    pub deadline: Option<Duration>,
 }
 
 /// How a run went.

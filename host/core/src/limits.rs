@@ -92,6 +92,8 @@ bounds! {
     CpuTime cpu_time "cpu-time" Milliseconds 60 * SECOND, 24 * HOUR;
     /// Calls from an attempt to the host.
     HostCalls host_calls "host-calls" Count 100_000, 100_000_000;
+    /// Time of one call from an attempt to the host; waits for children have their own.
+    CallTime call_time "call-time" Milliseconds 10 * SECOND, 600 * SECOND;
     /// Bytes in and out of an attempt's calls to the host.
     HostBytes host_bytes "host-bytes" Bytes 64 * MIB, 16 * GIB;
     /// A value that a task returns.
@@ -126,7 +128,7 @@ impl Bound {
     pub const fn minimum(self) -> u64 {
         match self {
             Self::Memory => 64 * KIB,
-            Self::WallTime | Self::CpuTime | Self::HostCalls | Self::HostBytes | Self::Result | Self::Module => 1,
+            Self::WallTime | Self::CpuTime | Self::CallTime | Self::HostCalls | Self::HostBytes | Self::Result | Self::Module => 1,
             _ => 0,
         }
     }
@@ -249,7 +251,9 @@ impl Unit {
         }
     }
 
-    fn parse(self, text: &str) -> Option<u64> {
+    /// Reads a value with its unit; none where it is malformed.
+    #[must_use]
+    pub fn parse(self, text: &str) -> Option<u64> {
         let units: &[(&str, u64)] = match self {
             Self::Bytes => &SIZES,
             Self::Milliseconds => &TIMES,

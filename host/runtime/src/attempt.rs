@@ -9,33 +9,38 @@ use mogbox_core::{Attempt, Execution, Outcome, Receipt};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::bindings::exports::mogbox::task::tasks::TaskError;
-use crate::cache::{NotLoaded, Ready};
+use crate::cache::{ModuleCache, NotLoaded, Ready};
 use crate::ends::{CpuMeter, Ends};
 use crate::engine::ENGINE_NAME;
 use crate::guest::{Guest, World};
-use crate::places::Places;
+use crate::places::{Place, Places};
 use crate::usage::OverBound;
 use crate::{convert, trap, usage};
 
-/// Runs an attempt whose module `load` brings.
-pub(crate) async fn execute(
-    engine: &Engine,
-    places: &Places,
-    load: impl Future<Output = Result<Ready, NotLoaded>>,
-    attempt: Attempt,
-) -> Execution {
-    let ends = Ends::new(attempt.stop.clone(), attempt.deadline);
-    let module = match ends.race(load).await {
-        Ok(Ok(module)) => module,
-        Ok(Err(missing)) => return not_started(&attempt, missing.outcome()),
-        Err(cut) => return not_started(&attempt, cut.outcome(&attempt.limits)),
+/// Runs an attempt.
+pub(crate) async fn execute(cache: &Arc<ModuleCache>, places: &Arc<Places>, attempt: Attempt) -> Execution {
+    let ends = Ends::of(&attempt.context);
+    let module = match load(cache, &ends, &attempt).await {
+        Ok(module) => module,
+        Err(outcome) => return not_started(&attempt, outcome),
     };
-    let Some(place) = places.take() else {
-        return not_started(&attempt, Outcome::Unavailable(places.none_left()));
-    };
-    let execution = run(engine, &module, attempt, ends).await;
-    drop(place);
-    execution
+    match places.take() {
+        Ok(place) => run(cache.engine(), &module, attempt, ends, place).await,
+        Err(full) => not_started(&attempt, Outcome::Unavailable(full)),
+    }
+}
+
+async fn load(cache: &Arc<ModuleCache>, ends: &Ends, attempt: &Attempt) -> Result<Ready, Outcome> {
+    if let Some(cut) = ends.passed() {
+        return Err(cut.outcome(attempt.context.limits()));
+    }
+    if let Some(module) = cache.kept(&attempt.module) {
+        return Ok(module);
+    }
+    match ends.race(cache.load(attempt.module)).await {
+        Ok(loaded) => loaded.map_err(NotLoaded::outcome),
+        Err(cut) => Err(cut.outcome(attempt.context.limits())),
+    }
 }
 
 fn not_started(attempt: &Attempt, outcome: Outcome) -> Execution {
@@ -43,17 +48,19 @@ fn not_started(attempt: &Attempt, outcome: Outcome) -> Execution {
     Execution { outcome, receipt, log: Vec::new(), dropped_lines: 0 }
 }
 
-async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends) -> Execution {
+/// The place is given back once the sandbox is gone.
+async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends, place: Arc<Place>) -> Execution {
     let (started, clock) = (Timestamp::now(), Instant::now());
-    let Attempt { module: digest, context, limits, deadline, .. } = attempt;
+    let Attempt { module: digest, context } = attempt;
+    let limits = context.limits();
     let ends = ends.with_wall_time(limits.duration(Bound::WallTime));
     let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
-    let mut store = sandbox(engine, Guest::new(World::Attempt { context: Arc::clone(&context), deadline }, &limits));
-    let call = Box::pin(cpu.measure(call(&mut store, module, &context)));
+    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
+    let call = cpu.measure(call(&mut store, module, &context));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data()),
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
-        Ok(Err(cut)) | Err(cut) => cut.outcome(&limits),
+        Ok(Err(cut)) | Err(cut) => cut.outcome(limits),
     };
     let guest = store.data();
     let (log, dropped_lines) = guest.journal.take();

@@ -121,6 +121,11 @@ impl ModuleCache {
         &self.linker
     }
 
+    /// A module that is kept.
+    pub(crate) fn kept(&self, digest: &Digest) -> Option<Ready> {
+        self.slots().used(digest)
+    }
+
     /// A module that is kept, or fetched and compiled now. Loading goes on where the caller does not wait for its end.
     pub(crate) async fn load(self: &Arc<Self>, digest: Digest) -> Loaded {
         let loading = {

@@ -55,7 +55,7 @@ pub(crate) fn guest_jsons(values: &[Json]) -> Vec<String> {
 }
 
 /// The request as its attempt sees it.
-pub(crate) fn guest_request(context: &TaskContext, deadline: Option<Duration>) -> types::Request {
+pub(crate) fn guest_request(context: &TaskContext) -> types::Request {
     let request = context.request();
     types::Request {
         id: request.id.to_string(),
@@ -68,7 +68,7 @@ pub(crate) fn guest_request(context: &TaskContext, deadline: Option<Duration>) -
         priority: request.priority,
         queue: context.queue().to_owned(),
         tenant: context.tenant().to_string(),
-        deadline_ms: deadline.map(milliseconds),
+        deadline_ms: context.deadline().map(milliseconds),
     }
 }
 

@@ -8,9 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use mogbox_core::Outcome;
 use mogbox_core::executor::{Stop, StopReason};
 use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::{Outcome, TaskContext};
 use tokio::time::Instant;
 
 /// Why a call was cut short.
@@ -43,31 +43,58 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// The deadline counts from now; the bound on wall time does not count yet.
-    pub(crate) fn new(stop: Stop, deadline: Option<Duration>) -> Self {
-        Self { stop, deadline: deadline.and_then(from_now), wall_time: None }
+    /// The bound on wall time does not count yet.
+    pub(crate) fn new(stop: Stop, deadline: Option<Instant>) -> Self {
+        Self { stop, deadline, wall_time: None }
+    }
+
+    /// Those of an attempt.
+    pub(crate) fn of(context: &TaskContext) -> Self {
+        let deadline = context.deadline().and_then(|deadline| Instant::from(context.started()).checked_add(deadline));
+        Self::new(context.stop().clone(), deadline)
     }
 
     /// The bound on wall time counts from now.
     pub(crate) fn with_wall_time(self, longest: Duration) -> Self {
-        Self { wall_time: from_now(longest), ..self }
+        Self { wall_time: Instant::now().checked_add(longest), ..self }
     }
 
-    /// The call's answer, or what ended it.
+    /// The call's answer, or what ended it. The host's stop counts before the deadline, that before the bound on wall time, and that
+    /// before an answer.
     pub(crate) async fn race<F: Future>(&self, call: F) -> Result<F::Output, Cut> {
-        // In this order, the host's stop counts before the deadline, and the deadline before the bound on wall time.
+        if let Some(cut) = self.passed() {
+            return Err(cut);
+        }
+        let mut call = pin!(call);
+        // Most calls are answered at once, before any timer is set.
+        if let Poll::Ready(answer) = futures::poll!(call.as_mut()) {
+            return Ok(answer);
+        }
         tokio::select! {
             biased;
-            () = self.stop.forced() => Err(Cut::Stopped(self.stop.reason().unwrap_or(StopReason::Draining))),
+            () = self.stop.forced() => Err(self.stopped()),
             () = reached(self.deadline) => Err(Cut::DeadlinePassed),
             () = reached(self.wall_time) => Err(Cut::OverBound(Bound::WallTime)),
             answer = call => Ok(answer),
         }
     }
-}
 
-fn from_now(duration: Duration) -> Option<Instant> {
-    Instant::now().checked_add(duration)
+    /// What has ended the call by now.
+    pub(crate) fn passed(&self) -> Option<Cut> {
+        if self.stop.is_forced() {
+            return Some(self.stopped());
+        }
+        if self.deadline.is_none() && self.wall_time.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        let is_over = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
+        is_over(self.deadline).then_some(Cut::DeadlinePassed).or_else(|| is_over(self.wall_time).then_some(Cut::OverBound(Bound::WallTime)))
+    }
+
+    fn stopped(&self) -> Cut {
+        Cut::Stopped(self.stop.reason().unwrap_or(StopReason::Draining))
+    }
 }
 
 async fn reached(moment: Option<Instant>) {
@@ -77,7 +104,8 @@ async fn reached(moment: Option<Instant>) {
     }
 }
 
-/// CPU time of a guest: what the thread used each time that it was polled, host functions included.
+/// CPU time of a guest: what the thread used each time that it was polled, host functions included. The first time is taken from
+/// the clock: it ends with the engine's next tick, and asking the system for the thread's time takes longer than most tasks.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     nanoseconds: AtomicU64,
@@ -96,10 +124,11 @@ impl CpuMeter {
     /// Polls the call to its end, or until it has used up its CPU time.
     pub(crate) async fn measure<F: Future>(&self, call: F) -> Result<F::Output, Cut> {
         let mut call = pin!(call);
+        let mut polled_before = false;
         poll_fn(|context| {
-            let before = ThreadTime::try_now();
+            let before = if std::mem::replace(&mut polled_before, true) { Start::of_thread() } else { Start::of_clock() };
             let polled = call.as_mut().poll(context);
-            self.add(before.and_then(|before| before.try_elapsed()).unwrap_or_default());
+            self.add(before.elapsed());
             match polled {
                 Poll::Ready(answer) => Poll::Ready(Ok(answer)),
                 Poll::Pending if self.used() > self.limit => Poll::Ready(Err(Cut::OverBound(Bound::CpuTime))),
@@ -114,6 +143,29 @@ impl CpuMeter {
     }
 }
 
+/// When a poll began.
+enum Start {
+    Clock(std::time::Instant),
+    Thread(ThreadTime),
+}
+
+impl Start {
+    fn of_clock() -> Self {
+        Self::Clock(std::time::Instant::now())
+    }
+
+    fn of_thread() -> Self {
+        ThreadTime::try_now().map_or_else(|_| Self::of_clock(), Self::Thread)
+    }
+
+    fn elapsed(&self) -> Duration {
+        match self {
+            Self::Clock(start) => start.elapsed(),
+            Self::Thread(start) => start.try_elapsed().unwrap_or_default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_stop_counts_before_a_deadline_and_that_before_the_bound_on_wall_time() {
         let stop = Stop::new();
-        let ends = Ends::new(stop.clone(), Some(Duration::ZERO)).with_wall_time(Duration::ZERO);
+        let ends = Ends::new(stop.clone(), Some(Instant::now())).with_wall_time(Duration::ZERO);
         tokio::time::sleep(Duration::from_millis(2)).await;
         assert_eq!(ends.race(std::future::pending::<()>()).await, Err(Cut::DeadlinePassed));
         stop.force(StopReason::Revoked);

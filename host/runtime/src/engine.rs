@@ -19,6 +19,15 @@ const MAX_TABLES: u32 = 16;
 /// Entries of one table: as many functions as the largest guest toolchains put there, and some.
 const MAX_TABLE_ENTRIES: usize = 65_536;
 
+/// Memory of all guests that one of them fits in. Bytes.
+const LEAST_GUEST_MEMORY: u64 = 2 << 20;
+
+/// Memory of a finished guest that is kept on the smallest machine: the pages that a small Rust guest touches. Bytes.
+const LEAST_RESIDENT: usize = 64 << 10;
+
+/// Bytes of a page of memory, for rounding.
+const PAGE: u64 = 4 << 10;
+
 /// Where guests' memories, tables and stacks come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
@@ -33,6 +42,9 @@ pub enum Allocation {
 pub struct EngineSettings {
     /// Guests alive at once, running or waiting: 1 to 10,000.
     pub max_instances: u32,
+    /// Memory that all guests alive may hold together, stacks included: at least 2 MiB. What a guest may write to counts, whether it
+    /// did or not.
+    pub guest_memory: u64,
     /// Where their memory comes from.
     pub allocation: Allocation,
     /// Memory of a finished guest that is kept for the next one instead of being given back to the system: at most 64 MiB.
@@ -54,7 +66,8 @@ pub struct EngineSettings {
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
-            max_instances: 4_000,
+            max_instances: 10_000,
+            guest_memory: 16 << 30,
             allocation: Allocation::Pooling,
             keep_resident: 512 << 10,
             guest_stack: 512 << 10,
@@ -86,6 +99,23 @@ pub enum EngineError {
 }
 
 impl EngineSettings {
+    /// Settings for a machine with so many bytes of memory: five eighths of it are for guests, and at most one eighth is kept of
+    /// those that finished, should all of them have been alive at once. The rest is the node's own and the system's.
+    #[must_use]
+    pub fn for_machine(memory: u64) -> Self {
+        let defaults = Self::default();
+        let guest_memory = (memory / 8 * 5).max(LEAST_GUEST_MEMORY);
+        let kept = memory / 8 / u64::from(defaults.max_instances) / PAGE * PAGE;
+        let keep_resident = usize::try_from(kept).unwrap_or(usize::MAX).clamp(LEAST_RESIDENT, defaults.keep_resident);
+        Self { guest_memory, keep_resident, ..defaults }
+    }
+
+    /// Memory that one guest can have where no other is alive. Bytes.
+    #[must_use]
+    pub fn most_of_one_guest(&self) -> u64 {
+        self.guest_memory.saturating_sub(crate::places::before_any_memory(self))
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
@@ -97,6 +127,7 @@ impl EngineSettings {
         };
         let milliseconds = Duration::from_millis(1)..=Duration::from_millis(10);
         check((1..=10_000).contains(&self.max_instances), "max_instances", &self.max_instances, "1 to 10000")?;
+        check(self.guest_memory >= LEAST_GUEST_MEMORY, "guest_memory", &self.guest_memory, "at least 2 MiB")?;
         check(self.keep_resident <= 64 << 20, "keep_resident", &self.keep_resident, "at most 64 MiB")?;
         check((64 << 10..=8 << 20).contains(&self.guest_stack), "guest_stack", &self.guest_stack, "64 KiB to 8 MiB")?;
         check((256 << 10..=8 << 20).contains(&self.host_stack), "host_stack", &self.host_stack, "256 KiB to 8 MiB")?;
@@ -105,13 +136,28 @@ impl EngineSettings {
         check((1..=100_000).contains(&self.cached_modules), "cached_modules", &self.cached_modules, "1 to 100000")?;
         check(self.cached_bytes > 0, "cached_bytes", &self.cached_bytes, "at least 1")
     }
+
+    /// The engine's own configuration, for whoever compares the sandbox with the engine alone.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        config.max_wasm_stack(self.guest_stack);
+        config.async_stack_size(self.guest_stack + self.host_stack);
+        config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(MAX_FRAMES));
+        leave_off_what_no_guest_needs(&mut config);
+        if self.allocation == Allocation::Pooling {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(self)));
+        }
+        config
+    }
 }
 
 /// The engine, with its clock running. The clock ends with the last use of the engine.
 pub(crate) fn start(settings: &EngineSettings) -> Result<Engine, EngineError> {
     settings.validate()?;
     let refused = |error: &dyn std::fmt::Display| EngineError::Refused(format!("{error:#}"));
-    let engine = Engine::new(&config(settings)).map_err(|error| refused(&error))?;
+    let engine = Engine::new(&settings.config()).map_err(|error| refused(&error))?;
     let (weak, tick) = (engine.weak(), settings.tick);
     let clock = std::thread::Builder::new().name("guest-clock".into());
     clock.spawn(move || tick_until_gone(&weak, tick)).map_err(|error| refused(&error))?;
@@ -124,19 +170,6 @@ fn tick_until_gone(engine: &EngineWeak, tick: Duration) {
         drop(engine);
         std::thread::sleep(tick);
     }
-}
-
-fn config(settings: &EngineSettings) -> Config {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
-    config.max_wasm_stack(settings.guest_stack);
-    config.async_stack_size(settings.guest_stack + settings.host_stack);
-    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(MAX_FRAMES));
-    leave_off_what_no_guest_needs(&mut config);
-    if settings.allocation == Allocation::Pooling {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
-    }
-    config
 }
 
 /// Each of these is code that a hostile guest could reach. What is not even compiled in (garbage collection, exceptions,
@@ -184,6 +217,17 @@ mod tests {
         let error = EngineSettings { tick: Duration::ZERO, ..EngineSettings::default() }.validate().unwrap_err();
         assert_eq!(error.to_string(), "invalid tick 0ns: expected 1 ms to 10 ms");
         EngineSettings::default().validate().unwrap();
+    }
+
+    #[test]
+    fn settings_follow_the_memory_of_the_machine() {
+        let large = EngineSettings::for_machine(64 << 30);
+        assert_eq!((large.guest_memory, large.keep_resident), (40 << 30, 512 << 10));
+        let middle = EngineSettings::for_machine(8 << 30);
+        assert_eq!((middle.guest_memory, middle.keep_resident), (5 << 30, 104 << 10));
+        let small = EngineSettings::for_machine(0);
+        assert_eq!((small.guest_memory, small.keep_resident), (2 << 20, 64 << 10));
+        small.validate().unwrap();
     }
 
     #[test]

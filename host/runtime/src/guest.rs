@@ -1,7 +1,6 @@
 //! What one sandbox holds beside the guest's own memory: what it may reach, what it used, what it logged. Dropped with it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::{ContextError, TaskContext};
@@ -11,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::journal::SharedJournal;
 use crate::memory::MemoryMeter;
 use crate::output::{Output, Source};
+use crate::places::Place;
 use crate::usage::Usage;
 
 /// Handles that a guest may hold at once: streams, timers, errors.
@@ -21,8 +21,8 @@ const MAX_RANDOM: u64 = 1 << 20;
 
 /// The data of a sandbox.
 pub(crate) struct Guest {
-    wasi: WasiCtx,
-    handles: ResourceTable,
+    /// Made with the first call of WASI: most tasks make none.
+    wasi: Option<Box<Wasi>>,
     pub(crate) world: World,
     pub(crate) limits: Limits,
     pub(crate) memory: MemoryMeter,
@@ -32,37 +32,28 @@ pub(crate) struct Guest {
 
 /// What host calls reach.
 pub(crate) enum World {
-    /// A request is served.
-    Attempt {
-        /// The attempt's view of the world.
-        context: Arc<TaskContext>,
-        /// Time from the start until the request's deadline.
-        deadline: Option<Duration>,
-    },
+    /// A request is served: the attempt's view of the world.
+    Attempt(Arc<TaskContext>),
     /// The module is asked what it serves: there is nothing to reach.
     Describe,
 }
 
 impl Guest {
-    pub(crate) fn new(world: World, limits: &Limits) -> Self {
-        let journal = SharedJournal::new(limits);
-        let mut handles = ResourceTable::new();
-        handles.set_max_capacity(MAX_HANDLES);
+    pub(crate) fn new(world: World, limits: &Limits, place: Arc<Place>) -> Self {
         Self {
-            wasi: nothing_granted(&journal),
-            handles,
+            wasi: None,
             world,
             limits: limits.clone(),
-            memory: MemoryMeter::new(limits.length(Bound::Memory)),
+            memory: MemoryMeter::new(limits.length(Bound::Memory), place),
             usage: Usage::new(limits),
-            journal,
+            journal: SharedJournal::new(limits),
         }
     }
 
     /// The attempt's view of the world, where there is one.
     pub(crate) fn context(&self) -> Result<Arc<TaskContext>, ContextError> {
         match &self.world {
-            World::Attempt { context, .. } => Ok(Arc::clone(context)),
+            World::Attempt(context) => Ok(Arc::clone(context)),
             World::Describe => Err(ContextError::Denied("describe may not call the host: no request runs".into())),
         }
     }
@@ -74,21 +65,32 @@ impl Guest {
 }
 
 /// WASI with no files, environment, arguments, network or names; output goes to the journal.
-fn nothing_granted(journal: &SharedJournal) -> WasiCtx {
-    WasiCtx::builder()
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(MAX_RANDOM)
-        .stdout(Output::new(journal, Source::Output))
-        .stderr(Output::new(journal, Source::Error))
-        .build()
+struct Wasi {
+    context: WasiCtx,
+    handles: ResourceTable,
+}
+
+impl Wasi {
+    fn nothing_granted(journal: &SharedJournal) -> Self {
+        let mut handles = ResourceTable::new();
+        handles.set_max_capacity(MAX_HANDLES);
+        let context = WasiCtx::builder()
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM)
+            .stdout(Output::new(journal, Source::Output))
+            .stderr(Output::new(journal, Source::Error))
+            .build();
+        Self { context, handles }
+    }
 }
 
 impl WasiView for Guest {
     /// Called for each WASI call, which is how these are counted.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.usage.count_wasi_call();
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.handles }
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::nothing_granted(&self.journal)));
+        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.handles }
     }
 }

@@ -25,14 +25,14 @@ const MAX_REASON: usize = 2 << 10;
 /// What the module serves, or why it is not admitted. An admitted module is kept, compiled, for its first request.
 pub(crate) async fn inspect(
     cache: &ModuleCache,
-    places: &Places,
+    places: &Arc<Places>,
     bytes: Arc<[u8]>,
     limits: &Limits,
 ) -> Result<Vec<TaskDescription>, Rejected> {
     admit(cache, places, bytes, limits).await.map_err(|reason| Rejected(for_people(&reason, MAX_REASON)))
 }
 
-async fn admit(cache: &ModuleCache, places: &Places, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, String> {
+async fn admit(cache: &ModuleCache, places: &Arc<Places>, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, String> {
     check_size(&bytes, limits)?;
     shape::check_kind(&bytes)?;
     let digest = digest_of(&bytes).await?;
@@ -46,9 +46,7 @@ async fn admit(cache: &ModuleCache, places: &Places, bytes: Arc<[u8]>, limits: &
     shape::check_imports(cache.engine(), &component)?;
     shape::check_exports(cache.engine(), &component)?;
     let linked = link(cache.linker(), &component).map_err(|error| format!("its imports or exports do not fit the WIT: {error:#}"))?;
-    let place = places.take().ok_or_else(|| places.none_left())?;
-    let tasks = describe::describe(cache.engine(), &linked, limits).await?;
-    drop(place);
+    let tasks = describe::describe(cache.engine(), &linked, limits, places.take()?).await?;
     cache.keep(digest, &component, linked);
     Ok(tasks)
 }

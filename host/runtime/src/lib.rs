@@ -33,7 +33,7 @@ pub use engine::{Allocation, EngineError, EngineSettings};
 /// Runs attempts as WebAssembly components. One a process.
 pub struct Sandbox {
     cache: Arc<ModuleCache>,
-    places: Places,
+    places: Arc<Places>,
 }
 
 impl Sandbox {
@@ -44,15 +44,14 @@ impl Sandbox {
     pub fn start(settings: &EngineSettings, modules: Arc<dyn ModuleStore>) -> Result<Self, EngineError> {
         let engine = engine::start(settings)?;
         let linker = linker::linker(&engine).map_err(|error| EngineError::Refused(format!("{error:#}")))?;
-        Ok(Self { cache: ModuleCache::new(&engine, linker, modules, settings), places: Places::new(settings.max_instances) })
+        Ok(Self { cache: ModuleCache::new(&engine, linker, modules, settings), places: Places::new(settings) })
     }
 }
 
 #[async_trait]
 impl Executor for Sandbox {
     async fn execute(&self, attempt: Attempt) -> Execution {
-        let load = self.cache.load(attempt.module);
-        attempt::execute(self.cache.engine(), &self.places, load, attempt).await
+        attempt::execute(&self.cache, &self.places, attempt).await
     }
 
     async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, Rejected> {

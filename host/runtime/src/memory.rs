@@ -1,6 +1,10 @@
-//! The bound on a guest's memory, over all its memories and tables together.
+//! The bound on a guest's memory, over all its memories and tables together, and its share of the node's.
+
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
+
+use crate::places::Place;
 
 /// Bytes that an entry of a table takes.
 const TABLE_ENTRY: usize = size_of::<usize>();
@@ -16,12 +20,22 @@ pub(crate) struct MemoryMeter {
     peak: usize,
     /// What the last growth added, in case the engine cannot carry it out.
     last: usize,
-    denied: bool,
+    denied: Option<Denied>,
+    place: Arc<Place>,
+}
+
+/// Who refused a guest memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// It is over its own bound.
+    Bound,
+    /// All guests of the node together are over theirs.
+    Node,
 }
 
 impl MemoryMeter {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, held: 0, peak: 0, last: 0, denied: false }
+    pub(crate) fn new(limit: usize, place: Arc<Place>) -> Self {
+        Self { limit, held: 0, peak: 0, last: 0, denied: None, place }
     }
 
     /// The most that was held.
@@ -29,22 +43,27 @@ impl MemoryMeter {
         self.peak as u64
     }
 
-    /// Whether the guest was refused memory once: what it does about it, mostly a crash, is owed to the bound.
-    pub(crate) fn denied(&self) -> bool {
+    /// Who refused the guest memory first: what it does about it, mostly a crash, is owed to that.
+    pub(crate) fn denied(&self) -> Option<Denied> {
         self.denied
     }
 
+    /// Why the node refused memory.
+    pub(crate) fn no_memory_left(&self) -> String {
+        self.place.no_memory_left()
+    }
+
     fn grow(&mut self, bytes: usize) -> bool {
-        match self.held.checked_add(bytes).filter(|held| *held <= self.limit) {
-            Some(held) => {
-                (self.held, self.last) = (held, bytes);
-                true
-            }
-            None => {
-                (self.denied, self.last) = (true, 0);
-                false
-            }
+        let granted = match self.held.checked_add(bytes).filter(|held| *held <= self.limit) {
+            Some(held) if self.place.grow(bytes as u64) => Ok(held),
+            Some(_) => Err(Denied::Node),
+            None => Err(Denied::Bound),
+        };
+        match granted {
+            Ok(held) => (self.held, self.last) = (held, bytes),
+            Err(denied) => (self.denied, self.last) = (self.denied.or(Some(denied)), 0),
         }
+        granted.is_ok()
     }
 
     fn settle(&mut self) {
@@ -60,7 +79,9 @@ impl ResourceLimiter for MemoryMeter {
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.held = self.held.saturating_sub(std::mem::take(&mut self.last));
+        let last = std::mem::take(&mut self.last);
+        self.held = self.held.saturating_sub(last);
+        self.place.shrink(last as u64);
         Ok(())
     }
 
@@ -90,24 +111,42 @@ impl ResourceLimiter for MemoryMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineSettings;
+    use crate::places::Places;
+
+    fn meter(limit: usize, guest_memory: u64) -> MemoryMeter {
+        let settings = EngineSettings { guest_memory, ..EngineSettings::default() };
+        MemoryMeter::new(limit, Places::new(&settings).take().unwrap())
+    }
 
     #[test]
     fn memories_and_tables_share_one_bound() {
-        let mut meter = MemoryMeter::new(1_000);
+        let mut meter = meter(1_000, 1 << 30);
         assert!(meter.memory_growing(0, 600, None).unwrap());
-        assert!(!meter.denied());
+        assert_eq!(meter.denied(), None);
         assert!(!meter.table_growing(0, 100, None).unwrap());
-        assert!(meter.denied());
+        assert_eq!(meter.denied(), Some(Denied::Bound));
         assert!(meter.table_growing(0, 50, None).unwrap());
         assert_eq!(meter.peak(), 1_000);
     }
 
     #[test]
     fn a_growth_that_the_engine_could_not_carry_out_is_taken_back() {
-        let mut meter = MemoryMeter::new(1_000);
-        assert!(meter.memory_growing(0, 900, None).unwrap());
-        meter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
-        assert!(meter.memory_growing(0, 1_000, None).unwrap());
-        assert!(!meter.denied());
+        let mut meter = meter(1 << 20, 2 << 20);
+        for _ in 0..10 {
+            assert!(meter.memory_growing(0, 900 << 10, None).unwrap());
+            meter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        }
+        assert!(meter.memory_growing(0, 1 << 20, None).unwrap());
+        assert_eq!(meter.denied(), None);
+    }
+
+    #[test]
+    fn the_node_refuses_what_the_own_bound_allows() {
+        let mut meter = meter(1 << 30, 2 << 20);
+        assert!(!meter.memory_growing(0, 4 << 20, None).unwrap());
+        assert_eq!(meter.denied(), Some(Denied::Node));
+        assert!(!meter.memory_growing(0, 2 << 30, None).unwrap());
+        assert_eq!(meter.denied(), Some(Denied::Node));
     }
 }

@@ -7,6 +7,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::convert::INVALID_ANSWER;
 use crate::guest::Guest;
+use crate::memory::Denied;
 use crate::usage::{OverBound, largest_copy};
 
 /// Bytes of the text for people.
@@ -19,6 +20,9 @@ const TOO_MUCH_COPIED: &str = "fuel allocated for hostcalls has been exhausted";
 pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
     if let Some(bound) = bound_passed(error, guest) {
         return Outcome::OverBound { bound, limit: guest.limits.show(bound) };
+    }
+    if guest.memory.denied() == Some(Denied::Node) {
+        return Outcome::Unavailable(guest.memory.no_memory_left());
     }
     if error.is::<PoolConcurrencyLimitError>() || is_of_the_machine(error) {
         return Outcome::Unavailable(format!("no room for another guest on this node: {error:#}"));
@@ -44,7 +48,7 @@ fn bound_passed(error: &wasmtime::Error, guest: &Guest) -> Option<Bound> {
         // What the guest returns is copied once no code of its own runs any more.
         return Some(Bound::Result);
     }
-    guest.passed_bound().or_else(|| guest.memory.denied().then_some(Bound::Memory))
+    guest.passed_bound().or_else(|| (guest.memory.denied() == Some(Denied::Bound)).then_some(Bound::Memory))
 }
 
 /// Whether a call of the host brings more than any call may, or what is returned is as large.

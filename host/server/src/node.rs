@@ -1,6 +1,7 @@
 //! The composition root: opens stores, broker and sandbox, starts the worker and the API on them, and ends them in order.
 
 mod backends;
+mod machine;
 mod signals;
 
 use std::io::Write as _;
@@ -36,6 +37,8 @@ pub(crate) struct NodeSettings {
     pub(crate) queues: Vec<QueueName>,
     /// Requests run at once.
     pub(crate) concurrency: usize,
+    /// Memory of all guests together, in bytes; sized by the machine where absent.
+    pub(crate) guest_memory: Option<u64>,
     /// The bounds.
     pub(crate) limits: Limits,
     /// The length of a lease.
@@ -132,6 +135,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         backend: Backend::Embedded(folder.to_owned()),
         queues: vec![QueueName::default()],
         concurrency: 1,
+        guest_memory: None,
         limits,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,

@@ -70,7 +70,7 @@ async fn a_child_is_what_its_parent_says_and_inherits_its_priority(world: World)
     let look = |attempt: Attempt| async move {
         let request = attempt.context.request().clone();
         let metadata = attempt.context.all_metadata().await.unwrap();
-        saw(&(request.args, request.kwargs, metadata, request.priority, attempt.deadline.map(|left| left.as_secs())))
+        saw(&(request.args, request.kwargs, metadata, request.priority, attempt.context.deadline().map(|left| left.as_secs())))
     };
     let its = world.clone();
     let script = Script::default().then(CHILD, look).then(CHILD, look).then(PARENT, |attempt| async move {

@@ -85,9 +85,9 @@ async fn a_worker_that_is_dropped_ends_its_attempts_and_takes_no_more(world: Wor
     let (started, stopped) = (running.clone(), ended.clone());
     let script = Script::default().then(TASK, |attempt| async move {
         started.happens();
-        attempt.stop.forced().await;
+        attempt.context.stop().forced().await;
         stopped.happens();
-        mogbox_core::Outcome::Stopped(attempt.stop.reason().unwrap())
+        mogbox_core::Outcome::Stopped(attempt.context.stop().reason().unwrap())
     });
     let script = script.answer(TASK, done()).answer(TASK, done()).ready();
     let mut node = world.node_with(&script, Options::short_lease()).await;

@@ -52,8 +52,8 @@ async fn an_attempt_whose_lease_another_node_took_is_stopped_and_writes_nothing(
     let (started, has_stopped) = (first_runs.clone(), stopped.clone());
     let script = Script::default().then(TASK, |attempt| async move {
         started.happens();
-        attempt.stop.forced().await;
-        assert_eq!(attempt.stop.reason(), Some(StopReason::LeaseLost));
+        attempt.context.stop().forced().await;
+        assert_eq!(attempt.context.stop().reason(), Some(StopReason::LeaseLost));
         let id = attempt.context.request().id;
         let denied = ContextError::Denied(format!("attempt 1 no longer holds request {id}"));
         assert_eq!(attempt.context.set_metadata(&entries([("by", "1")])).await, Err(denied.clone()));
@@ -79,9 +79,9 @@ async fn an_attempt_whose_lease_cannot_be_renewed_is_stopped_before_it_ends(worl
     let (started, has_stopped) = (running.clone(), stopped.clone());
     let script = Script::default().then(TASK, |attempt| async move {
         started.happens();
-        attempt.stop.forced().await;
+        attempt.context.stop().forced().await;
         has_stopped.happens();
-        Outcome::Stopped(attempt.stop.reason().unwrap())
+        Outcome::Stopped(attempt.context.stop().reason().unwrap())
     });
     let script = script.answer(TASK, done()).ready();
     let node = world.node_with(&script, Options::lease_of_two_seconds()).await;

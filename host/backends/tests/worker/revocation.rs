@@ -48,9 +48,9 @@ fn finish_when_asked(running: &Event) -> impl FnOnce(Attempt) -> futures::future
     move |attempt| {
         Box::pin(async move {
             running.happens();
-            attempt.stop.asked().await;
-            assert_eq!(attempt.stop.reason(), Some(StopReason::Revoked));
-            assert!(attempt.context.cancelled() && !attempt.stop.is_forced());
+            attempt.context.stop().asked().await;
+            assert_eq!(attempt.context.stop().reason(), Some(StopReason::Revoked));
+            assert!(attempt.context.cancelled() && !attempt.context.stop().is_forced());
             done()
         })
     }
@@ -88,7 +88,7 @@ async fn a_broadcast_for_a_request_that_is_not_revoked_stops_nothing(world: Worl
         started.happens();
         tokio::select! {
             () = wanted.happened() => done(),
-            () = attempt.stop.asked() => mogbox_core::Outcome::Stopped(StopReason::Revoked),
+            () = attempt.context.stop().asked() => mogbox_core::Outcome::Stopped(StopReason::Revoked),
         }
     });
     let script = script.then(TASK, finish_when_asked(&decoy)).ready();

@@ -57,8 +57,8 @@ impl Script {
         let running = running.clone();
         self.then(task, |attempt| async move {
             running.happens();
-            attempt.stop.forced().await;
-            Outcome::Stopped(attempt.stop.reason().unwrap())
+            attempt.context.stop().forced().await;
+            Outcome::Stopped(attempt.context.stop().reason().unwrap())
         })
     }
 
@@ -109,6 +109,6 @@ pub(crate) fn failed(message: &str) -> Outcome {
 pub(crate) async fn unless_stopped(attempt: &Attempt, work: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
         outcome = work => outcome,
-        () = attempt.stop.forced() => Outcome::Stopped(attempt.stop.reason().unwrap()),
+        () = attempt.context.stop().forced() => Outcome::Stopped(attempt.context.stop().reason().unwrap()),
     }
 }

@@ -29,8 +29,8 @@ fn when_asked(script: Script, running: &Event, outcome: Outcome) -> Script {
     let running = running.clone();
     script.then(TASK, |attempt| async move {
         running.happens();
-        attempt.stop.asked().await;
-        assert!(attempt.stop.reason() == Some(StopReason::Draining) && !attempt.stop.is_forced());
+        attempt.context.stop().asked().await;
+        assert!(attempt.context.stop().reason() == Some(StopReason::Draining) && !attempt.context.stop().is_forced());
         outcome
     })
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::TryFutureExt as _;
 use jiff::SignedDuration;
 
 use super::{ContextError, TaskContext};
@@ -66,6 +67,10 @@ impl TaskContext {
     pub async fn submit(&self, child: NewChild) -> Result<RequestId, ContextError> {
         self.check_holder()?;
         let request = self.child_request(child)?;
+        self.in_time(self.submit_request(request)).await
+    }
+
+    async fn submit_request(&self, request: Request) -> Result<RequestId, ContextError> {
         let known = self.known_children().await?;
         if known.load(Ordering::Relaxed) >= self.limits.length(Bound::Children) {
             return Err(self.over(Bound::Children));
@@ -112,11 +117,14 @@ impl TaskContext {
         if ids.len() > MAX_WAIT_IDS {
             return Err(ContextError::Limit(format!("{} ids to wait for, at most {MAX_WAIT_IDS} are allowed", ids.len())));
         }
-        self.check_children(ids).await?;
-        let tenant = &self.lease.tenant;
-        let now = self.patiently(|| self.services.results.read(tenant, ids)).await?;
+        let now = self.in_time(self.children_now(ids)).await?;
         let results = if ids.is_empty() || satisfied(&now, mode) { now } else { self.suspended(ids, mode, timeout).await? };
-        self.child_outcomes(ids, results).await
+        self.in_time(self.child_outcomes(ids, results)).await
+    }
+
+    async fn children_now(&self, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, ContextError> {
+        self.check_children(ids).await?;
+        self.patiently(|| self.services.results.read(&self.lease.tenant, ids)).await
     }
 
     /// The outcomes one by one: together they may not be more than the guest may be told.
@@ -147,10 +155,25 @@ impl TaskContext {
         mode: WaitMode,
         timeout: Option<Duration>,
     ) -> Result<Vec<Option<RequestResult>>, ContextError> {
-        self.step(&Transition::Suspend).await?;
+        self.in_time(self.step(&Transition::Suspend)).await?;
         self.counted_waits().suspended += 1;
         let place = self.services.capacity.lend();
         self.tell_broker(true).await;
+        let answer = self.wait_at_most(ids, mode, timeout).await;
+        self.tell_broker(false).await;
+        drop(place);
+        self.in_time(self.step(&Transition::Resume { node_id: self.services.node_id.clone() })).await?;
+        self.counted_waits().resumed += 1;
+        answer
+    }
+
+    /// Bounded by its own timeout and by the ends of the attempt.
+    async fn wait_at_most(
+        &self,
+        ids: &[RequestId],
+        mode: WaitMode,
+        timeout: Option<Duration>,
+    ) -> Result<Vec<Option<RequestResult>>, ContextError> {
         let results = &self.services.results;
         let waited = async {
             tokio::select! {
@@ -158,23 +181,17 @@ impl TaskContext {
                 never = self.stop_at_once() => never,
             }
         };
-        let answer = match timeout {
-            None => waited.await,
-            Some(limit) => match tokio::time::timeout(limit, waited).await {
-                Ok(answer) => answer,
-                Err(_) => self.patiently(|| results.read(&self.lease.tenant, ids)).await,
-            },
-        };
-        self.tell_broker(false).await;
-        drop(place);
-        self.step(&Transition::Resume { node_id: self.services.node_id.clone() }).await?;
-        self.counted_waits().resumed += 1;
-        answer
+        let Some(limit) = timeout else { return waited.await };
+        match tokio::time::timeout(limit, waited).await {
+            Ok(answer) => answer,
+            Err(_) => self.in_time(self.patiently(|| results.read(&self.lease.tenant, ids))).await,
+        }
     }
 
     /// Where the broker does not hear of it, the tenant's cap counts one too many or too few, until this request is settled.
     async fn tell_broker(&self, waiting: bool) {
-        if let Err(error) = self.services.broker.set_waiting(&self.lease, waiting).await {
+        let told = self.services.broker.set_waiting(&self.lease, waiting).map_err(|error| ContextError::Unavailable(error.to_string()));
+        if let Err(error) = self.in_time(told).await {
             tracing::warn!(request = %self.request.id, waiting, %error, "the broker was not told");
         }
     }

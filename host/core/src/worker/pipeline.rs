@@ -125,7 +125,7 @@ impl Pipeline {
 
     async fn run(&self, delivery: &Delivery, stop: &Stop, module: Digest, retries: u32, at: Timestamp) -> Result<Settled, Abandoned> {
         let context = Arc::new(self.context(delivery, stop, at));
-        let mut execution = self.execute(&context, stop, module, delivery, at).await;
+        let mut execution = self.execute(&context, module).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
         execution.receipt.node_id = Some(self.settings.node_id.clone());
         let cost = Duration::from_micros(execution.receipt.cpu_us);
@@ -163,13 +163,11 @@ impl Pipeline {
         TaskContext::new(self.services.clone(), identity)
     }
 
-    async fn execute(&self, context: &Arc<TaskContext>, stop: &Stop, module: Digest, delivery: &Delivery, at: Timestamp) -> Execution {
-        let deadline = remaining(delivery, at);
-        if deadline == Some(Duration::ZERO) {
+    async fn execute(&self, context: &Arc<TaskContext>, module: Digest) -> Execution {
+        if context.deadline() == Some(Duration::ZERO) {
             return Execution::without_run(Outcome::DeadlinePassed);
         }
-        let limits = self.settings.limits.clone();
-        self.ports.executor.execute(Attempt { module, context: Arc::clone(context), limits, stop: stop.clone(), deadline }).await
+        self.ports.executor.execute(Attempt { module, context: Arc::clone(context) }).await
     }
 
     async fn finish(&self, delivery: &Delivery, stop: &Stop, ending: Ending) -> Result<Settled, Abandoned> {

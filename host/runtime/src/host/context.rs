@@ -12,9 +12,9 @@ impl context::Host for Guest {
     async fn get_request(&mut self) -> wasmtime::Result<types::Request> {
         self.usage.call(0)?;
         match &self.world {
-            World::Attempt { context, deadline } => {
+            World::Attempt(context) => {
                 self.usage.answer(convert::request_size(context))?;
-                Ok(convert::guest_request(context, *deadline))
+                Ok(convert::guest_request(context))
             }
             World::Describe => Err(wasmtime::Error::msg("describe called get-request, but no request runs")),
         }
@@ -45,7 +45,7 @@ impl context::Host for Guest {
 
     async fn remaining_ms(&mut self) -> wasmtime::Result<Option<u64>> {
         self.usage.call(0)?;
-        Ok(self.context().ok().and_then(|context| context.remaining()).map(convert::milliseconds))
+        Ok(self.context().ok().map(|context| convert::milliseconds(context.remaining())))
     }
 }
 

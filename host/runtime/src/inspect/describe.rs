@@ -1,6 +1,7 @@
 //! Asks a module what it serves, in a sandbox with tight bounds, and checks every word of the answer.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mogbox_core::executor::Stop;
@@ -15,6 +16,7 @@ use crate::bindings::TaskPre;
 use crate::bindings::exports::mogbox::task::tasks::Task;
 use crate::ends::{CpuMeter, Ends};
 use crate::guest::{Guest, World};
+use crate::places::Place;
 use crate::trap;
 
 /// Tasks of one module.
@@ -32,12 +34,17 @@ const CPU_TIME: u64 = 1_000;
 const MEMORY: u64 = 64 << 20;
 
 /// What the module serves, or why that is not believed.
-pub(crate) async fn describe(engine: &Engine, module: &TaskPre<Guest>, limits: &Limits) -> Result<Vec<TaskDescription>, String> {
+pub(crate) async fn describe(
+    engine: &Engine,
+    module: &TaskPre<Guest>,
+    limits: &Limits,
+    place: Arc<Place>,
+) -> Result<Vec<TaskDescription>, String> {
     let limits = tight(limits);
     let ends = Ends::new(Stop::new(), None).with_wall_time(Duration::from_millis(limits.get(Bound::WallTime)));
     let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
-    let mut store = sandbox(engine, Guest::new(World::Describe, &limits));
-    let call = Box::pin(cpu.measure(call(&mut store, module)));
+    let mut store = sandbox(engine, Guest::new(World::Describe, &limits, Arc::clone(&place)));
+    let call = cpu.measure(call(&mut store, module));
     match ends.race(call).await {
         Ok(Ok(Ok(tasks))) => checked(tasks),
         Ok(Ok(Err(error))) => Err(explain(trap::outcome(&error, store.data()))),

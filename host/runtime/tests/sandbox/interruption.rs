@@ -8,15 +8,13 @@ use mogbox_core::{Bound, Executor, Limits, Outcome, Stop};
 use mogbox_runtime::EngineSettings;
 
 use crate::guests::{CONTEXT, Guest, REQUESTS, STATE, WASI};
+use crate::parking::{CALLS, ENTRY};
 use crate::world::{NEVER_ANSWERED, Run, World};
 
 const SPIN: &str = "(loop $again (br $again)) unreachable";
 
 /// Tells the host that it is there, then spins.
 const SPIN_AFTER_A_SIGN: &str = "(call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256)) (loop $again (br $again)) unreachable";
-
-/// The entry that is the sign: `t` with the value `{}`.
-const SIGN: &str = r#"(data (i32.const 1024) "\40\00\00\00\01\00\00\00\41\00\00\00\02\00\00\00")"#;
 
 /// Submits a child and waits for it, which never ends.
 const WAIT: &str = r#"
@@ -45,11 +43,11 @@ fn waiting() -> Run {
 
 fn sleeping() -> Run {
     let imports = format!("{CONTEXT}{WASI}");
-    Run::of(&Guest { world: "with-wasi", imports: &imports, items: SIGN, ..Guest::running(SLEEP) })
+    Run::of(&Guest { world: "with-wasi", imports: &imports, items: ENTRY, ..Guest::running(SLEEP) })
 }
 
 fn spinning() -> Run {
-    Run::of(&Guest { imports: CONTEXT, items: SIGN, ..Guest::running(SPIN_AFTER_A_SIGN) })
+    Run::of(&Guest { imports: CONTEXT, items: ENTRY, ..Guest::running(SPIN_AFTER_A_SIGN) })
 }
 
 fn over(bound: Bound, limit: &str) -> Outcome {
@@ -105,6 +103,21 @@ async fn every_endless_guest_ends_when_the_host_says_so() {
         assert_eq!(running.await.unwrap().outcome, Outcome::Stopped(reason));
         assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
         world.still_serves().await;
+    }
+}
+
+#[tokio::test]
+async fn every_call_of_the_host_has_a_time_of_its_own() {
+    let world = World::new();
+    world.still_serves().await;
+    world.memory.hangs.store(true, std::sync::atomic::Ordering::Release);
+    for call in CALLS {
+        let limits = Limits { call_time: 1, ..Limits::default() };
+        let execution = world.run(Run::of_module(call.build()).within(limits)).await;
+        let Outcome::Success(text) = execution.outcome else { panic!("{}: {:?}", call.name, execution.outcome) };
+        let expected = "no answer of the store yet: over the bound call-time of 1ms; \
+                        a node started with --limit call-time=VALUE raises it, up to 10m";
+        assert_eq!(text.as_str(), format!("\"{expected}\""), "{}", call.name);
     }
 }
 

@@ -15,6 +15,10 @@ mod isolation;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod node_memory;
+#[cfg(test)]
+mod parking;
+#[cfg(test)]
 mod residue;
 #[cfg(test)]
 mod world;

@@ -1,6 +1,7 @@
 //! A world for the sandbox under test: a store in memory, a broker that takes everything, and one sandbox.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,21 @@ pub(crate) struct Memory {
     pub(crate) outage: Mutex<Option<String>>,
     /// How often a module's bytes were asked for.
     pub(crate) fetches: Mutex<u32>,
+    /// While true, nothing that a guest asks for is ever answered.
+    pub(crate) hangs: AtomicBool,
+}
+
+impl Memory {
+    async fn answer(&self) {
+        if self.hangs.load(Ordering::Acquire) {
+            self.never().await;
+        }
+    }
+
+    async fn never(&self) {
+        self.reached.add_permits(1);
+        std::future::pending().await
+    }
 }
 
 #[async_trait]
@@ -90,10 +106,12 @@ impl ResultStore for Memory {
     }
 
     async fn metadata(&self, _: &Tenant, id: RequestId) -> Stored<Option<Entries>> {
+        self.answer().await;
         Ok(self.metadata.lock().unwrap().get(&id).cloned())
     }
 
     async fn set_metadata(&self, _: &Tenant, id: RequestId, _: Option<u32>, entries: &Entries, _: &Limits) -> Stored<Written> {
+        self.answer().await;
         let mut all = self.metadata.lock().unwrap();
         let merged = all.remove(&id).unwrap_or_default().into_iter().chain(entries.clone()).collect();
         all.insert(id, merged);
@@ -102,6 +120,7 @@ impl ResultStore for Memory {
     }
 
     async fn children(&self, _: &Tenant, _: RequestId) -> Stored<Vec<RequestId>> {
+        self.answer().await;
         Ok(self.children.lock().unwrap().clone())
     }
 
@@ -114,31 +133,34 @@ impl ResultStore for Memory {
     }
 
     async fn wait(&self, _: &Tenant, _: &[RequestId], _: WaitMode) -> Stored<Vec<Option<RequestResult>>> {
-        self.reached.add_permits(1);
-        std::future::pending().await
+        self.never().await;
+        Ok(Vec::new())
     }
 }
 
 #[async_trait]
 impl StateStore for Memory {
     async fn get(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+        self.answer().await;
         if key == NEVER_ANSWERED {
-            self.reached.add_permits(1);
-            std::future::pending::<()>().await;
+            self.never().await;
         }
         Ok(self.state.lock().unwrap().get(key).cloned())
     }
 
     async fn set(&self, _: &Tenant, _: RequestId, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
+        self.answer().await;
         self.state.lock().unwrap().insert(key.to_owned(), value.clone());
         Ok(Written::Stored)
     }
 
     async fn pop(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+        self.answer().await;
         Ok(self.state.lock().unwrap().remove(key))
     }
 
     async fn clear(&self, _: &Tenant, _: RequestId) -> Stored<()> {
+        self.answer().await;
         self.state.lock().unwrap().clear();
         Ok(())
     }
@@ -235,6 +257,7 @@ pub(crate) struct World {
 /// One run to make.
 pub(crate) struct Run {
     pub(crate) module: Vec<u8>,
+    pub(crate) task: &'static str,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stop: Stop,
@@ -245,8 +268,13 @@ pub(crate) struct Run {
 impl Run {
     /// A run of this guest with default limits.
     pub(crate) fn of(guest: &Guest<'_>) -> Self {
+        Self::of_module(guest.build())
+    }
+
+    /// A run of the task `t` of this component.
+    pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let args = vec![json("[1,2.0,\"drei\"]")];
-        Self { module: guest.build(), limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        Self { module, task: "t", limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
     }
 
     /// The same within these limits.
@@ -276,6 +304,7 @@ impl World {
             reached: Semaphore::new(0),
             outage: Mutex::default(),
             fetches: Mutex::default(),
+            hangs: AtomicBool::new(false),
         });
         let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).unwrap();
         Self { sandbox: Arc::new(sandbox), memory }
@@ -294,20 +323,31 @@ impl World {
 
     /// An attempt whose module is in the store, and whose result has its metadata.
     pub(crate) fn attempt(&self, run: Run) -> Attempt {
-        let module = Digest::of(&run.module);
-        self.memory.modules.lock().unwrap().insert(module, run.module);
-        let mut request = Request::new("t".parse().unwrap());
+        let module = self.push(&run.module);
+        self.attempt_of(module, run)
+    }
+
+    /// Puts a module into the store.
+    pub(crate) fn push(&self, module: &[u8]) -> Digest {
+        let digest = Digest::of(module);
+        self.memory.modules.lock().unwrap().insert(digest, module.to_vec());
+        digest
+    }
+
+    /// An attempt of a module that is in the store already.
+    pub(crate) fn attempt_of(&self, module: Digest, run: Run) -> Attempt {
+        let mut request = Request::new(run.task.parse().unwrap());
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
         let identity = AttemptIdentity {
             lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            limits: run.limits.clone(),
-            stop: run.stop.clone(),
+            limits: run.limits,
+            stop: run.stop,
             deadline: run.deadline,
         };
         let context = Arc::new(TaskContext::new(self.services(), identity));
-        Attempt { module, context, limits: run.limits, stop: run.stop, deadline: run.deadline }
+        Attempt { module, context }
     }
 
     fn services(&self) -> Services {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use mogbox_core::{Limits, QueueName};
 
-use super::values::parse_duration;
+use super::values::{parse_duration, parse_size};
 use crate::api::is_loopback;
 use crate::logging::{self, LogFormat};
 use crate::node::{self, Backend, NodeSettings};
@@ -53,6 +53,10 @@ pub(super) struct Serve {
     /// Requests run at once; 64 times the number of processors where absent, as most of them wait for something.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
+    /// Memory that all guests alive may hold together, running or waiting, such as 8GiB; five eighths of the machine's, or of what
+    /// its control group allows, where absent. A request whose guest does not fit is tried again later.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    guest_memory: Option<u64>,
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -92,6 +96,7 @@ impl Serve {
             backend: self.redis.map_or(Backend::Embedded(self.data), Backend::Redis),
             queues: self.queues,
             concurrency,
+            guest_memory: self.guest_memory,
             limits: limits(&self.limits)?,
             lease: self.lease,
             drain: self.drain,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use mogbox_core::entries::check_key;
+use mogbox_core::limits::Unit;
 use mogbox_core::{Entries, Json};
 
 /// Bytes of one value; the system's own bound on an argument is lower.
@@ -71,6 +72,11 @@ pub(super) fn parse_object(text: &str) -> Result<Entries, String> {
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     parsed.ok_or_else(|| format!("{} is no length of time: expected one such as 500ms, 30s, 5m or 1h30m", shown(text)))
+}
+
+/// Reads a number of bytes.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    Unit::Bytes.parse(text).ok_or_else(|| format!("{} is no size: expected one such as 512MiB or 8GiB", shown(text)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use mogbox_backends::broker::BrokerSettings;
@@ -14,13 +14,11 @@ use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, Embe
 use mogbox_backends::redis::broker::RedisBroker;
 use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState, without_secrets};
 use mogbox_core::broker::BrokerError;
+use mogbox_core::limits::{Bound, Unit};
 use mogbox_core::{Broker, Executor, ModuleStore, QueueName, ResultStore, StateStore};
 use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
 
-use super::{Backend, NodeSettings};
-
-/// Guests alive for each request that runs: those that wait for their children keep theirs.
-const GUESTS_A_REQUEST: usize = 8;
+use super::{Backend, NodeSettings, machine};
 
 /// Opens a broker of its own for the thread that renews leases, inside that thread's runtime.
 pub(crate) type OpenLeaseBroker = Box<dyn FnOnce() -> BoxFuture<'static, Result<Arc<dyn Broker>, BrokerError>> + Send>;
@@ -89,11 +87,9 @@ async fn redis_broker(url: String, settings: BrokerSettings) -> Result<Arc<dyn B
 /// Starts the sandbox.
 ///
 /// # Errors
-/// Where the machine refuses the memory for it.
+/// Where the guests' memory does not suffice for one of them, or the machine refuses the memory for it.
 pub(super) fn sandbox(settings: &NodeSettings, modules: Arc<dyn ModuleStore>) -> anyhow::Result<Arc<dyn Executor>> {
-    let defaults = EngineSettings::default();
-    let wanted = u32::try_from(settings.concurrency.saturating_mul(GUESTS_A_REQUEST)).unwrap_or(u32::MAX);
-    let pooled = EngineSettings { max_instances: wanted.clamp(defaults.max_instances, 10_000), ..defaults };
+    let pooled = engine_settings(settings)?;
     let started = match Sandbox::start(&pooled, Arc::clone(&modules)) {
         Err(EngineError::Refused(reason)) => {
             tracing::warn!(reason, "the machine limits address space: each guest's memory is asked for when it starts, which is slower");
@@ -102,4 +98,21 @@ pub(super) fn sandbox(settings: &NodeSettings, modules: Arc<dyn ModuleStore>) ->
         other => other,
     };
     Ok(Arc::new(started.context("cannot start the sandbox")?))
+}
+
+/// Guests that ask for no more than their own bound must fit, or they would be put off for ever.
+fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
+    let sized = EngineSettings::for_machine(machine::memory());
+    let engine = EngineSettings { guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory), ..sized };
+    let (most, memory) = (engine.most_of_one_guest(), settings.limits.get(Bound::Memory));
+    if memory > most {
+        let show = |bytes| Unit::Bytes.show(bytes);
+        bail!(
+            "a guest may take {} (the bound memory), but all of them together {}, stacks included: \
+             raise that with --guest-memory, or lower the bound with --limit memory=VALUE",
+            show(memory),
+            show(engine.guest_memory)
+        );
+    }
+    Ok(engine)
 }

@@ -130,7 +130,6 @@ impl World {
     }
 
     fn compose(&self, stores: &Stores, request: Request, limits: Limits, node_id: NodeId) -> Attempt {
-        let stop = Stop::new();
         let services = Services {
             results: stores.results.clone(),
             state: stores.state.clone(),
@@ -142,12 +141,12 @@ impl World {
         let identity = AttemptIdentity {
             lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            limits: limits.clone(),
-            stop: stop.clone(),
+            limits,
+            stop: Stop::new(),
             deadline: None,
         };
         let context = Arc::new(TaskContext::new(services, identity));
-        Attempt { module: self.guest, context, limits, stop, deadline: None }
+        Attempt { module: self.guest, context }
     }
 }
 
