@@ -109,3 +109,29 @@ fn a_second_node_on_the_same_data_folder_is_refused_with_the_reason() {
     let error = crate::support::mogbox(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).failed();
     assert!(error.contains("in use by another node"), "{error}");
 }
+
+#[test]
+fn a_node_that_starts_again_has_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("store");
+    let names: HashSet<String> = (0..2)
+        .map(|_| {
+            let node = Node::embedded(&["--data", data.to_str().unwrap()]);
+            node.api("default").push(guests::EXAMPLE_ADD);
+            node.api("default").run("example.add", json!([1, 2]))["node_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn guests_that_compute_on_every_thread_for_longer_than_their_leases_keep_them() {
+    let node = Node::embedded(&["--concurrency", "8", "--lease", "1s"]);
+    let api = node.api("default");
+    api.push(guests::GUEST_HOSTILE);
+    let ids: Vec<String> = (0..8).map(|_| api.submit("hostile.spin", json!([3_000]), json!({}))).collect();
+    for id in ids {
+        let done = api.wait(&id);
+        assert_eq!((&done["state"], &done["number_of_starts"]), (&json!("SUCCESS"), &json!(1)), "{done}");
+    }
+}

@@ -13,6 +13,7 @@ on_both! { World;
     a_submission_wakes_a_receiver_on_another_node
     a_burst_wakes_as_many_receivers_as_it_can_feed
     a_delayed_request_comes_at_its_time_and_not_before
+    a_delay_longer_than_a_lease_hands_out_once
     a_delayed_request_wakes_a_receiver_that_waits_for_a_later_one
     what_is_given_back_wakes_another_node
     a_place_that_is_free_again_wakes_another_node
@@ -71,6 +72,20 @@ async fn a_delayed_request_comes_at_its_time_and_not_before(world: World) {
     let delivery = take_one(&*node).await;
     assert!(submitted.elapsed() >= Duration::from_millis(100));
     assert!(delivery.queued < submitted.elapsed(), "only the time after it was due counts: {:?}", delivery.queued);
+}
+
+/// A delay is no lease that runs out.
+async fn a_delay_longer_than_a_lease_hands_out_once(world: World) {
+    let node = world.node_with_lease(Duration::from_millis(100)).await;
+    let mut submission = world.request();
+    submission.delay = Duration::from_millis(500);
+    let submitted = Instant::now();
+    node.submit(&[submission]).await.unwrap();
+    let delivery = take_one(&*node).await;
+    assert!(submitted.elapsed() >= Duration::from_millis(500), "{:?}", submitted.elapsed());
+    assert_eq!(delivery.lease.fence, 1);
+    node.settle(&[delivery.done(Duration::ZERO)]).await.unwrap();
+    assert_eq!(delivered(&node.receive(1, Duration::from_millis(300)).await.unwrap()), []);
 }
 
 async fn a_delayed_request_wakes_a_receiver_that_waits_for_a_later_one(world: World) {

@@ -1,0 +1,46 @@
+//! What is promised is held by tests that exist and run: reads the page that names them.
+
+use std::fs;
+
+use crate::support::repository;
+
+/// The tests that the page names, below each of its headings.
+fn promises() -> Vec<(String, Vec<(String, String)>)> {
+    let page = fs::read_to_string(repository().join("tests/PROMISES.md")).unwrap();
+    let rows = page.split("\n### ").skip(1).map(|row| {
+        let title = row.lines().next().unwrap().to_owned();
+        let tests = row.lines().filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`')?.split_once("::"));
+        (title, tests.map(|(path, name)| (path.to_owned(), name.to_owned())).collect())
+    });
+    rows.collect()
+}
+
+/// Whether a file has a test of this name: marked as one, or listed among those that a macro makes.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let Some(at) = lines.iter().position(|line| line.contains(&format!("fn {name}("))) else { return false };
+    let marked = lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|line| line.contains("test"));
+    let listed = source.split_once("on_both! {").and_then(|(_, rest)| rest.split_once('}')).map_or("", |(names, _)| names);
+    marked || listed.split_whitespace().any(|listed| listed == name)
+}
+
+#[test]
+fn every_promise_is_held_by_tests_that_exist_and_run() {
+    let promises = promises();
+    assert!(promises.len() >= 26, "promises are gone from the page: {}", promises.len());
+    for (title, tests) in promises {
+        assert!(!tests.is_empty(), "no test holds {title:?}");
+        for (path, name) in tests {
+            let source = fs::read_to_string(repository().join(&path)).unwrap_or_else(|error| panic!("{title:?} names {path}: {error}"));
+            assert!(has_test(&source, &name), "{title:?} names {path}::{name}, which is no test");
+            assert!(!source.contains("#[ignore"), "{path} has tests that do not run");
+        }
+    }
+}
+
+#[test]
+fn a_function_that_is_no_test_holds_nothing() {
+    assert!(has_test("#[test]\nfn a_b() {", "a_b") && has_test("#[tokio::test(x)]\n#[allow(y)]\nasync fn a_b() {", "a_b"));
+    assert!(has_test("on_both! { World;\n  a_b\n}\nasync fn a_b(world: World) {", "a_b"));
+    assert!(!has_test("fn a_b() {", "a_b") && !has_test("on_both! { World;\n  other\n}\nasync fn a_b(world: World) {", "a_b"));
+}
