@@ -120,7 +120,7 @@ impl World {
         stores.results.transition(&tenant, id, 1, &start).await.expect("a start is stored");
         let attempt = self.compose(stores, request, limits, node_id);
         if let Some(reason) = stop {
-            attempt.stop.ask(reason);
+            attempt.context.stop().ask(reason);
         }
         let execution = tokio::select! {
             execution = self.sandbox.execute(attempt) => execution,
