@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZER := tests/fuzz/libfuzzer
 FOUND := $(BUILD)/fuzz/$(TARGET)
 
-.PHONY: help demo test fuzz lint audit build clean
+.PHONY: help demo test bench fuzz lint audit build clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,15 @@ test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests com
 	cargo test --workspace --lib --bins
 	cargo test --workspace --test conformance --test sandbox --test worker --test short
 	MOGBOX=$(BUILD)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
+
+# More for `mogbox bench`, such as WHAT="drain --nodes 2 --threads 1" or WHAT=--full.
+WHAT ?=
+
+bench: ## Measure this machine: make bench, or make bench WHAT="drain latency --backend redis"
+	@.ci/setup bench
+	cargo build --release --package mogbox
+	$(BUILD)/release/mogbox build . --package guest-bench --output $(BUILD)/bench --target-dir $(BUILD)
+	$(BUILD)/release/mogbox bench $(WHAT) --module $(BUILD)/bench/guest-bench.wasm
 
 # The sanitizers are the compiler's own; RUSTC_BOOTSTRAP lets a stable one use them. tests/fuzz/src/targets lists the targets.
 fuzz: ## Fuzz one target for a time: make fuzz TARGET=message SECONDS=60
