@@ -16,8 +16,10 @@ mod world;
 
 use report::Report;
 
-/// Each bench by name.
-const BENCHES: [(&str, fn(&mut Report)); 1] = [("attempt", attempt::bench)];
+/// A bench by name.
+type Bench = (&'static str, fn(&mut Report));
+
+const BENCHES: [Bench; 1] = [("attempt", attempt::bench)];
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();

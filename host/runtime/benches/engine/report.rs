@@ -22,12 +22,6 @@ impl Report {
         self.add(metric, unit, quantile(&sorted, 0.5), &sorted);
     }
 
-    /// Tells a quantile of some samples.
-    pub(crate) fn tell_quantile(&mut self, metric: &str, unit: &'static str, samples: &[f64], wanted: f64) {
-        let sorted = sorted(samples);
-        self.add(metric, unit, quantile(&sorted, wanted), &sorted);
-    }
-
     fn add(&mut self, metric: &str, unit: &'static str, value: f64, sorted: &[f64]) {
         let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
         let figure = Figure { metric: metric.to_owned(), median: value, unit, least, most, repetitions: sorted.len() };

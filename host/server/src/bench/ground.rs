@@ -32,7 +32,7 @@ enum Kind {
     /// A folder for each measurement.
     Embedded,
     /// A Redis, perhaps of the bench's own.
-    Redis { url: String, connection: RedisConnection, _server: Option<RedisServer> },
+    Redis { url: String, connection: RedisConnection, _server: Option<Box<RedisServer>> },
 }
 
 impl Site {
@@ -45,7 +45,7 @@ impl Site {
     pub(super) async fn redis(url: &str, guest: &Guest, server: Option<RedisServer>) -> anyhow::Result<Self> {
         let connection = RedisConnection::open(url).await?;
         let knows_guest = RedisModules::new(connection.clone()).get(&guest.digest).await?.is_some();
-        let kind = Kind::Redis { url: url.to_owned(), connection, _server: server };
+        let kind = Kind::Redis { url: url.to_owned(), connection, _server: server.map(Box::new) };
         Ok(Self { kind, prefix: new_prefix(), knows_guest })
     }
 
