@@ -22,8 +22,12 @@ fn durable_server() -> RedisServer {
 }
 
 async fn broker(server: &RedisServer) -> Arc<RedisBroker> {
+    broker_with(server, LEASE).await
+}
+
+async fn broker_with(server: &RedisServer, lease: Duration) -> Arc<RedisBroker> {
     let connection = RedisConnection::open(&server.url()).await.unwrap();
-    Arc::new(RedisBroker::new(connection, BrokerSettings { lease: LEASE, ..BrokerSettings::default() }).unwrap())
+    Arc::new(RedisBroker::new(connection, BrokerSettings { lease, ..BrokerSettings::default() }).unwrap())
 }
 
 fn request() -> Submission {
@@ -47,7 +51,8 @@ async fn until_reached<T>(call: impl AsyncFn() -> Result<T, BrokerError>) -> T {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_strangers_leave_in_the_keys_of_a_queue_does_not_stop_it() {
     let server = RedisServer::start().unwrap();
-    let broker = broker(&server).await;
+    // What was handed out must not come back in the middle.
+    let broker = broker_with(&server, LONG).await;
     let mut by_hand = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     broker.submit(&[request()]).await.unwrap();
     let shard: Vec<String> = redis::cmd("KEYS").arg("mogbox:*:shard").query(&mut by_hand).unwrap();
