@@ -59,7 +59,9 @@ impl RedisConnection {
             scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SWEEP);
             let (next, found): (u64, Vec<Vec<u8>>) = self.query(&scan).await?;
             if !found.is_empty() {
-                removed += self.query::<u64>(redis::cmd("UNLINK").arg(found)).await?;
+                removed += self.query::<u64>(redis::cmd("UNLINK").arg(&found)).await?;
+                // Those that were open results are not any more.
+                self.query::<u64>(redis::cmd("ZREM").arg(keys::OPEN).arg(found)).await?;
             }
             if next == 0 {
                 return Ok(removed);
