@@ -36,6 +36,7 @@ bench: ## Measure this machine: make bench, or make bench WHAT="drain latency --
 	@.ci/setup bench
 	cargo build --release --package mogbox
 	$(BUILD)/release/mogbox build . --package guest-bench --output $(BUILD)/bench --target-dir $(BUILD)
+	cargo bench --package mogbox-runtime --bench engine
 	$(BUILD)/release/mogbox bench $(WHAT) --module $(BUILD)/bench/guest-bench.wasm
 
 # The sanitizers are the compiler's own; RUSTC_BOOTSTRAP lets a stable one use them. tests/fuzz/src/targets lists the targets.
