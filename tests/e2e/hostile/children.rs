@@ -32,7 +32,7 @@ fn parent_and_child_cannot_wait_for_each_other() {
 #[test]
 fn a_guest_that_waits_for_ever_ends_at_the_bound_on_wall_time() {
     let text = "over the bound wall-time of 4s; a node started with --limit wall-time=VALUE raises it, up to 24h";
-    Victim::in_a_hurry().ends("hostile.wait_for_ever", json!([]), "FAILURE", text);
+    Victim::short_of_wall_time().ends("hostile.wait_for_ever", json!([]), "FAILURE", text);
 }
 
 #[test]
@@ -47,4 +47,14 @@ fn waiting_for_too_many_or_for_one_twice_is_refused() {
 fn a_guest_that_submits_itself_without_end_ends_at_the_bound_on_depth() {
     let text = "over the bound depth of 64; a node started with --limit depth=VALUE raises it, up to 1000";
     Victim::with_defaults().ends("hostile.descend", json!([]), "FAILURE", text);
+}
+
+/// A guest that waits gives its turn to others, but not its memory: a family of thirty-one would hold three times the node's cap.
+#[test]
+fn families_that_fill_their_memory_and_wait_take_no_more_than_the_node_has_for_guests() {
+    let victim = Victim::start(&["--guest-memory", "300MiB", "--limit", "wall-time=5s"]);
+    let id = victim.hostile().submit("hostile.hoard", json!([50 << 20, 4]), json!({}));
+    let request = victim.hostile().wait(&id);
+    assert!(["SUCCESS", "FAILURE"].map(|state| json!(state)).contains(&request["state"]), "{request}");
+    victim.still_serves("a family that hoards");
 }

@@ -19,7 +19,7 @@ fn a_panic_is_a_failure_that_says_what_it_panicked_with() {
 
 #[test]
 fn an_endless_loop_ends_at_the_bound_on_cpu_time() {
-    let victim = Victim::in_a_hurry();
+    let victim = Victim::short_of_cpu_time();
     let text = "over the bound cpu-time of 100ms; a node started with --limit cpu-time=VALUE raises it, up to 24h";
     victim.ends("hostile.loop_for_ever", json!([]), "FAILURE", text);
 }

@@ -28,7 +28,7 @@ fn growth_in_small_steps_gets_no_further() {
 #[test]
 fn a_guest_that_goes_on_after_it_was_refused_keeps_asking_in_vain() {
     let asking = "(loop $again (drop (memory.grow (i32.const 2000))) (br $again)) unreachable";
-    Victim::in_a_hurry().guest_ends("asking", &Guest::running(asking), "FAILURE", "over the bound cpu-time of 100ms");
+    Victim::short_of_cpu_time().guest_ends("asking", &Guest::running(asking), "FAILURE", "over the bound cpu-time of 100ms");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::victim::{Victim, message};
 
 #[test]
 fn no_tenant_sees_a_byte_of_another() {
-    let victim = Victim::in_a_hurry();
+    let victim = Victim::short_of_cpu_time();
     let (keeper, spy) = (victim.tenant("keeper"), victim.tenant("spy"));
     // Both push the same module, as the engine gives a guest the place that one of its module had before.
     let module = component("shared", 250);

@@ -27,9 +27,13 @@ pub(super) struct Victim {
 
 impl Victim {
     /// A node with these bounds, and the defaults for all others.
-    pub(super) fn start(bounds: &[&str]) -> Self {
-        let bounds = bounds.iter().flat_map(|bound| ["--limit", bound]);
-        let node = Node::embedded(&["--concurrency", "4"].into_iter().chain(bounds).collect::<Vec<_>>());
+    fn with_bounds(bounds: &[&str]) -> Self {
+        Self::start(&bounds.iter().flat_map(|bound| ["--limit", bound]).collect::<Vec<_>>())
+    }
+
+    /// A node with these options.
+    pub(super) fn start(options: &[&str]) -> Self {
+        let node = Node::embedded(&[&["--concurrency", "4"], options].concat());
         node.api(HOSTILE).push(guests::GUEST_HOSTILE);
         node.api("honest").push(guests::EXAMPLE_ADD);
         let cap = MemoryCap::beyond_idle(node.pid(), CAP);
@@ -42,17 +46,23 @@ impl Victim {
         NODE.get_or_init(|| Self::start(&[]))
     }
 
-    /// Little time, for guests that use all they get.
-    pub(super) fn in_a_hurry() -> &'static Self {
+    /// Little time to compute. However busy the machine, guests that compute get so much within the default of wall time.
+    pub(super) fn short_of_cpu_time() -> &'static Self {
         static NODE: OnceLock<Victim> = OnceLock::new();
-        NODE.get_or_init(|| Self::start(&["wall-time=4s", "cpu-time=100ms"]))
+        NODE.get_or_init(|| Self::with_bounds(&["cpu-time=100ms"]))
+    }
+
+    /// Little time, for guests that wait.
+    pub(super) fn short_of_wall_time() -> &'static Self {
+        static NODE: OnceLock<Victim> = OnceLock::new();
+        NODE.get_or_init(|| Self::with_bounds(&["wall-time=4s"]))
     }
 
     /// Bounds raised so far that a guest can do its worst.
     pub(super) fn raised() -> &'static Self {
         static NODE: OnceLock<Victim> = OnceLock::new();
         let bounds = ["host-calls=10000000", "host-bytes=4GiB", "memory=256MiB", "result=64MiB", "children=100000"];
-        NODE.get_or_init(|| Self::start(&bounds))
+        NODE.get_or_init(|| Self::with_bounds(&bounds))
     }
 
     /// A client of the tenant whose guests are written in Rust.

@@ -91,14 +91,14 @@ fn timers_that_are_due_at_once_end_at_the_bound_on_host_calls() {
 
 #[test]
 fn a_guest_that_sleeps_too_long_ends_at_the_bound_on_wall_time_or_at_its_deadline() {
-    Victim::in_a_hurry().ends("hostile.sleep", json!([3_600_000]), "FAILURE", "over the bound wall-time of 4s");
+    Victim::short_of_wall_time().ends("hostile.sleep", json!([3_600_000]), "FAILURE", "over the bound wall-time of 4s");
     let victim = Victim::with_defaults();
     let id = victim.hostile().submit_request(&json!({ "name": "hostile.sleep", "args": [3_600_000], "deadline": "PT0.2S" }));
     let request = victim.hostile().wait(&id);
     assert_eq!((&request["state"], &request["error"]["code"]), (&json!("REVOKED"), &json!("deadline-passed")));
     victim.still_serves("a sleep with a deadline");
     ends_on(
-        Victim::in_a_hurry(),
+        Victim::short_of_wall_time(),
         "ages",
         "(call $block (call $subscribe (i64.const -1))) unreachable",
         "FAILURE",
