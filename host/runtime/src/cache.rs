@@ -1,8 +1,10 @@
 //! Compiled modules by digest. Each is compiled once however many attempts wait for it, few at a time, on threads of their own;
-//! the least recently used go first. Compiled code lives in this process only: none is ever read from outside.
+//! the least recently used go first. Code that was compiled elsewhere is never loaded, but for what the folder of artifacts vouches for.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
@@ -12,8 +14,9 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use crate::artifacts::Artifacts;
 use crate::bindings::TaskPre;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineError, EngineSettings};
 use crate::guest::Guest;
 use crate::linker::link;
 use crate::trap::{for_people, is_of_the_machine};
@@ -80,7 +83,9 @@ pub(crate) struct ModuleCache {
     engine: Engine,
     linker: Linker<Guest>,
     store: Arc<dyn ModuleStore>,
+    artifacts: Option<Arc<Artifacts>>,
     compilations: Arc<Semaphore>,
+    compiled: AtomicU64,
     max_modules: usize,
     max_bytes: usize,
     slots: Mutex<Slots>,
@@ -101,16 +106,36 @@ struct Slot {
 }
 
 impl ModuleCache {
-    pub(crate) fn new(engine: &Engine, linker: Linker<Guest>, store: Arc<dyn ModuleStore>, settings: &EngineSettings) -> Arc<Self> {
-        Arc::new(Self {
+    /// No module yet.
+    ///
+    /// # Errors
+    /// Where compiled modules cannot be kept in the folder of the settings.
+    pub(crate) fn open(
+        engine: &Engine,
+        linker: Linker<Guest>,
+        store: Arc<dyn ModuleStore>,
+        settings: &EngineSettings,
+    ) -> Result<Arc<Self>, EngineError> {
+        let open = |folder: &PathBuf| match Artifacts::open(engine, folder, settings.artifact_bytes) {
+            Ok(artifacts) => Ok(Arc::new(artifacts)),
+            Err(error) => Err(EngineError::Artifacts { folder: folder.clone(), error }),
+        };
+        Ok(Arc::new(Self {
             engine: engine.clone(),
             linker,
             store,
+            artifacts: settings.artifacts.as_ref().map(open).transpose()?,
             compilations: Arc::new(Semaphore::new(settings.compilations)),
+            compiled: AtomicU64::new(0),
             max_modules: settings.cached_modules,
             max_bytes: settings.cached_bytes,
             slots: Mutex::default(),
-        })
+        }))
+    }
+
+    /// How many modules were compiled so far.
+    pub(crate) fn compiled(&self) -> u64 {
+        self.compiled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -150,11 +175,13 @@ impl ModuleCache {
 
     async fn fetch_and_compile(&self, digest: Digest) -> Result<(Component, TaskPre<Guest>), NotLoaded> {
         let broken = |what: &str| NotLoaded::broken(digest, what);
-        let bytes = self.fetch(digest).await?;
-        let component = self.compile(bytes.into()).await.map_err(|error| match error {
-            NotCompiled::Invalid(text) => broken(&format!("the stored module does not compile: {text}")),
-            NotCompiled::Refused(_) => NotLoaded::unavailable(&error),
-        })?;
+        let component = match self.compiled_earlier(digest).await {
+            Some(component) => component,
+            None => self.compile(digest, self.fetch(digest).await?.into()).await.map_err(|error| match error {
+                NotCompiled::Invalid(text) => broken(&format!("the stored module does not compile: {text}")),
+                NotCompiled::Refused(_) => NotLoaded::unavailable(&error),
+            })?,
+        };
         let linked = link(&self.linker, &component).map_err(|error| broken(&format!("the stored module does not link: {error:#}")))?;
         Ok((component, linked))
     }
@@ -169,16 +196,38 @@ impl ModuleCache {
         }
     }
 
-    /// Compiles on a thread of its own, once fewer than the allowed number do.
-    pub(crate) async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
+    /// A module that is on disk, or compiled now.
+    pub(crate) async fn component(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
+        match self.compiled_earlier(digest).await {
+            Some(component) => Ok(component),
+            None => self.compile(digest, bytes).await,
+        }
+    }
+
+    async fn compiled_earlier(&self, digest: Digest) -> Option<Component> {
+        let (artifacts, engine) = (Arc::clone(self.artifacts.as_ref()?), self.engine.clone());
+        let loading = tokio::task::spawn_blocking(move || {
+            let component = artifacts.load(&engine, &digest)?;
+            component.initialize_copy_on_write_image().ok()?;
+            Some(component)
+        });
+        loading.await.ok()?
+    }
+
+    /// Compiles on a thread of its own, once fewer than the allowed number do, and keeps what comes out on disk.
+    async fn compile(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
         let refused = |error: &dyn std::fmt::Display| NotCompiled::Refused(error.to_string());
         let permit = Arc::clone(&self.compilations).acquire_owned().await.map_err(|error| refused(&error))?;
-        let engine = self.engine.clone();
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone());
         let compiling = tokio::task::spawn_blocking(move || {
             let compiled = Component::from_binary(&engine, &bytes);
             drop(permit);
             let component = compiled.map_err(|error| NotCompiled::of(&error))?;
             component.initialize_copy_on_write_image().map_err(|error| NotCompiled::Refused(format!("{error:#}")))?;
+            if let Some(artifacts) = artifacts {
+                artifacts.store(&digest, &component);
+            }
             Ok(component)
         });
         match compiling.await {

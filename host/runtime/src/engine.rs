@@ -1,5 +1,7 @@
 //! The one engine of a process, built from checked settings, and the clock that interrupts its guests. Knows no guest.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mogbox_core::limits::Bound;
@@ -61,6 +63,10 @@ pub struct EngineSettings {
     pub cached_modules: usize,
     /// Machine code kept over all of them.
     pub cached_bytes: usize,
+    /// The folder that keeps compiled modules over restarts; none keeps none. It becomes this user's alone.
+    pub artifacts: Option<PathBuf>,
+    /// Bytes of the files in that folder.
+    pub artifact_bytes: u64,
 }
 
 impl Default for EngineSettings {
@@ -76,6 +82,8 @@ impl Default for EngineSettings {
             compilations: 2,
             cached_modules: 128,
             cached_bytes: 512 << 20,
+            artifacts: None,
+            artifact_bytes: 2 << 30,
         }
     }
 }
@@ -96,6 +104,14 @@ pub enum EngineError {
     /// The machine does not give what the settings ask for.
     #[error("the machine refuses the sandbox its memory: {0}; use fewer max_instances, or on-demand allocation")]
     Refused(String),
+    /// Compiled modules cannot be kept where the settings say.
+    #[error("cannot keep compiled modules in {}: {error}", folder.display())]
+    Artifacts {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
 }
 
 impl EngineSettings {
@@ -144,12 +160,20 @@ impl EngineSettings {
         config.epoch_interruption(true);
         config.max_wasm_stack(self.guest_stack);
         config.async_stack_size(self.guest_stack + self.host_stack);
+        // No guest finds another's values on its stack, and what a deep recursion touched is given back.
+        config.async_stack_zeroing(true);
         config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(MAX_FRAMES));
         leave_off_what_no_guest_needs(&mut config);
         if self.allocation == Allocation::Pooling {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(self)));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         }
         config
+    }
+
+    /// The engine's pool of memories, tables and stacks, as [`Self::config`] has it.
+    #[must_use]
+    pub fn pool(&self) -> PoolingAllocationConfig {
+        pool(self)
     }
 }
 
@@ -186,6 +210,9 @@ fn leave_off_what_no_guest_needs(config: &mut Config) {
     config.concurrency_support(false);
 }
 
+/// How much of a finished guest's stack stays in memory: as much as a small task and the host functions it calls use.
+const STACK_KEPT: usize = 32 << 10;
+
 fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
     let guests = settings.max_instances;
     let mut pool = PoolingAllocationConfig::new();
@@ -202,6 +229,7 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
     pool.max_memory_size(usize::try_from(Bound::Memory.maximum()).unwrap_or(usize::MAX));
     pool.linear_memory_keep_resident(settings.keep_resident);
     pool.table_keep_resident(settings.keep_resident);
+    pool.async_stack_keep_resident(STACK_KEPT);
     pool.pagemap_scan(Enabled::Auto);
     pool
 }

@@ -36,7 +36,7 @@ async fn admit(cache: &ModuleCache, places: &Arc<Places>, bytes: Arc<[u8]>, limi
     check_size(&bytes, limits)?;
     shape::check_kind(&bytes)?;
     let digest = digest_of(&bytes).await?;
-    let component = tokio::time::timeout(MAX_COMPILATION, cache.compile(bytes))
+    let component = tokio::time::timeout(MAX_COMPILATION, cache.component(digest, bytes))
         .await
         .map_err(|_| format!("it does not compile within {} s", MAX_COMPILATION.as_secs()))?
         .map_err(|error| match error {

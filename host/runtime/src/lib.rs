@@ -1,6 +1,7 @@
 //! The sandbox: runs each attempt as a WebAssembly component of its own. The only crate that knows the engine and the WIT; it
 //! knows no broker and no store but through the ports, and nothing of retries.
 
+mod artifacts;
 mod attempt;
 mod bindings;
 mod cache;
@@ -44,7 +45,13 @@ impl Sandbox {
     pub fn start(settings: &EngineSettings, modules: Arc<dyn ModuleStore>) -> Result<Self, EngineError> {
         let engine = engine::start(settings)?;
         let linker = linker::linker(&engine).map_err(|error| EngineError::Refused(format!("{error:#}")))?;
-        Ok(Self { cache: ModuleCache::new(&engine, linker, modules, settings), places: Places::new(settings) })
+        Ok(Self { cache: ModuleCache::open(&engine, linker, modules, settings)?, places: Places::new(settings) })
+    }
+
+    /// How many modules were compiled so far, rather than found compiled.
+    #[must_use]
+    pub fn compilations(&self) -> u64 {
+        self.cache.compiled()
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct NodeSettings {
     pub(crate) concurrency: usize,
     /// Memory of all guests together, in bytes; sized by the machine where absent.
     pub(crate) guest_memory: Option<u64>,
+    /// The folder of compiled modules, where they are kept.
+    pub(crate) artifacts: Option<PathBuf>,
     /// The bounds.
     pub(crate) limits: Limits,
     /// The length of a lease.
@@ -136,6 +138,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         queues: vec![QueueName::default()],
         concurrency: 1,
         guest_memory: None,
+        artifacts: None,
         limits,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,

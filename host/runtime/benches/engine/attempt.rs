@@ -29,7 +29,7 @@ pub(crate) fn bench(report: &mut Report) {
     let module = modules::bench();
     let world = World::with(&settings);
     let digest = world.push(&module);
-    let bare = Bare::new(&settings, &module);
+    let bare = Bare::new(&settings.config(), &module);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (name, task, args) in [("nothing", "bench.noop", vec![]), ("touch", "bench.touch", vec![json(INTERPRETER_PAGES)])] {
         let once = || runtime.block_on(pair(&world, digest, &bare, task, &args));

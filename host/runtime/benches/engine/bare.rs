@@ -1,9 +1,8 @@
 //! The engine without a sandbox around it: the same component, configuration and call, and nothing that bounds or counts.
 
 use mogbox_core::Json;
-use mogbox_runtime::EngineSettings;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
+use wasmtime::{Config, Engine, Store};
 
 #[allow(missing_docs, unreachable_pub, unused, clippy::all, reason = "generated code")]
 mod bindings {
@@ -17,8 +16,8 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    pub(crate) fn new(settings: &EngineSettings, module: &[u8]) -> Self {
-        let engine = Engine::new(&settings.config()).unwrap();
+    pub(crate) fn new(config: &Config, module: &[u8]) -> Self {
+        let engine = Engine::new(config).unwrap();
         let component = Component::from_binary(&engine, module).unwrap();
         component.initialize_copy_on_write_image().unwrap();
         let mut linker = Linker::new(&engine);

@@ -8,7 +8,7 @@ pub(crate) struct Report(Vec<Figure>);
 
 struct Figure {
     metric: String,
-    median: f64,
+    value: f64,
     unit: &'static str,
     least: f64,
     most: f64,
@@ -18,13 +18,14 @@ struct Figure {
 impl Report {
     /// Tells the median of some samples.
     pub(crate) fn tell(&mut self, metric: &str, unit: &'static str, samples: &[f64]) {
-        let sorted = sorted(samples);
-        self.add(metric, unit, quantile(&sorted, 0.5), &sorted);
+        self.tell_quantile(metric, unit, samples, 0.5);
     }
 
-    fn add(&mut self, metric: &str, unit: &'static str, value: f64, sorted: &[f64]) {
-        let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
-        let figure = Figure { metric: metric.to_owned(), median: value, unit, least, most, repetitions: sorted.len() };
+    /// Tells a quantile of some samples.
+    pub(crate) fn tell_quantile(&mut self, metric: &str, unit: &'static str, samples: &[f64], wanted: f64) {
+        let sorted = sorted(samples);
+        let (value, least, most) = (quantile(&sorted, wanted), sorted[0], sorted[sorted.len() - 1]);
+        let figure = Figure { metric: metric.to_owned(), value, unit, least, most, repetitions: sorted.len() };
         println!("{figure}");
         self.0.push(figure);
     }
@@ -32,16 +33,16 @@ impl Report {
     /// The table.
     pub(crate) fn show_table(&self) {
         println!("\n{:<44} {:>12} {:<6} {:>12} {:>12} {:>6}", "", "", "", "min", "max", "reps");
-        for Figure { metric, median, unit, least, most, repetitions } in &self.0 {
-            println!("{metric:<44} {median:>12.3} {unit:<6} {least:>12.3} {most:>12.3} {repetitions:>6}");
+        for Figure { metric, value, unit, least, most, repetitions } in &self.0 {
+            println!("{metric:<44} {value:>12.3} {unit:<6} {least:>12.3} {most:>12.3} {repetitions:>6}");
         }
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { metric, median, unit, least, most, repetitions } = self;
-        write!(f, "mogbox {metric} {median:.3} {unit}  # min {least:.3} max {most:.3} reps {repetitions}")
+        let Self { metric, value, unit, least, most, repetitions } = self;
+        write!(f, "mogbox {metric} {value:.3} {unit}  # min {least:.3} max {most:.3} reps {repetitions}")
     }
 }
 

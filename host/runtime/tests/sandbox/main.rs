@@ -5,6 +5,8 @@ mod admission;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod guests;

@@ -296,6 +296,11 @@ impl World {
 
     /// A sandbox with these settings.
     pub(crate) fn with(settings: &EngineSettings) -> Self {
+        Self::try_with(settings).unwrap()
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn try_with(settings: &EngineSettings) -> Result<Self, String> {
         let memory = Arc::new(Memory {
             metadata: Mutex::default(),
             children: Mutex::default(),
@@ -306,8 +311,8 @@ impl World {
             fetches: Mutex::default(),
             hangs: AtomicBool::new(false),
         });
-        let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).unwrap();
-        Self { sandbox: Arc::new(sandbox), memory }
+        let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).map_err(|error| error.to_string())?;
+        Ok(Self { sandbox: Arc::new(sandbox), memory })
     }
 
     /// Runs to the end.
@@ -317,7 +322,12 @@ impl World {
 
     /// Starts a run on a task of its own.
     pub(crate) fn start(&self, run: Run) -> tokio::task::JoinHandle<Execution> {
-        let (sandbox, attempt) = (Arc::clone(&self.sandbox), self.attempt(run));
+        self.start_attempt(self.attempt(run))
+    }
+
+    /// Starts an attempt on a task of its own.
+    pub(crate) fn start_attempt(&self, attempt: Attempt) -> tokio::task::JoinHandle<Execution> {
+        let sandbox = Arc::clone(&self.sandbox);
         tokio::spawn(async move { sandbox.execute(attempt).await })
     }
 

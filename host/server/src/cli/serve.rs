@@ -19,6 +19,9 @@ const PLACES_PER_PROCESSOR: usize = 64;
 /// The shortest time after which a request may be taken for lost: a client may be about to submit it again.
 const SHORTEST_LOST_AFTER: Duration = Duration::from_secs(1);
 
+/// Instead of a folder: keep nothing.
+const OFF: &str = "off";
+
 /// Time that threads get to end with the node.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
@@ -57,6 +60,10 @@ pub(super) struct Serve {
     /// its control group allows, where absent. A request whose guest does not fit is tried again later.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     guest_memory: Option<u64>,
+    /// The folder that keeps compiled modules, so that a restart compiles nothing again; it becomes this user's alone. Where absent it is
+    /// inside the folder of --data, and with --redis there is none; `off` keeps none either.
+    #[arg(long, value_name = "FOLDER")]
+    artifacts: Option<PathBuf>,
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -91,9 +98,11 @@ impl Serve {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency =
             self.concurrency.map_or(processors * PLACES_PER_PROCESSOR, |number| usize::try_from(number).unwrap_or(usize::MAX));
+        let backend = self.redis.map_or(Backend::Embedded(self.data), Backend::Redis);
         Ok(NodeSettings {
             listen: loopback(&self.listen)?,
-            backend: self.redis.map_or(Backend::Embedded(self.data), Backend::Redis),
+            artifacts: artifacts(self.artifacts, &backend),
+            backend,
             queues: self.queues,
             concurrency,
             guest_memory: self.guest_memory,
@@ -102,6 +111,15 @@ impl Serve {
             drain: self.drain,
             lost_after: self.lost_after,
         })
+    }
+}
+
+/// The folder of compiled modules, where there is one.
+fn artifacts(given: Option<PathBuf>, backend: &Backend) -> Option<PathBuf> {
+    match (given, backend) {
+        (Some(folder), _) => (folder.as_os_str() != OFF).then_some(folder),
+        (None, Backend::Embedded(data)) => Some(data.join("artifacts")),
+        (None, Backend::Redis(_)) => None,
     }
 }
 
@@ -156,6 +174,15 @@ mod tests {
         };
         run_to_end(node).unwrap();
         drop(done);
+    }
+
+    #[test]
+    fn compiled_modules_are_kept_beside_the_data_unless_told_otherwise() {
+        let (embedded, redis) = (Backend::Embedded("data".into()), Backend::Redis("redis://host".into()));
+        assert_eq!(artifacts(None, &embedded), Some("data/artifacts".into()));
+        assert_eq!(artifacts(None, &redis), None);
+        assert_eq!(artifacts(Some("folder".into()), &redis), Some("folder".into()));
+        assert_eq!(artifacts(Some("off".into()), &embedded), None);
     }
 
     #[test]

@@ -103,7 +103,11 @@ pub(super) fn sandbox(settings: &NodeSettings, modules: Arc<dyn ModuleStore>) ->
 /// Guests that ask for no more than their own bound must fit, or they would be put off for ever.
 fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
     let sized = EngineSettings::for_machine(machine::memory());
-    let engine = EngineSettings { guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory), ..sized };
+    let engine = EngineSettings {
+        guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory),
+        artifacts: settings.artifacts.clone(),
+        ..sized
+    };
     let (most, memory) = (engine.most_of_one_guest(), settings.limits.get(Bound::Memory));
     if memory > most {
         let show = |bytes| Unit::Bytes.show(bytes);
