@@ -126,10 +126,10 @@ fn a_node_that_starts_again_has_another_name() {
 
 #[test]
 fn guests_that_compute_on_every_thread_for_longer_than_their_leases_keep_them() {
-    let node = Node::embedded(&["--concurrency", "8", "--lease", "1s"]);
+    let node = Node::embedded(&["--concurrency", "8", "--lease", "4s"]);
     let api = node.api("default");
     api.push(guests::GUEST_HOSTILE);
-    let ids: Vec<String> = (0..8).map(|_| api.submit("hostile.spin", json!([3_000]), json!({}))).collect();
+    let ids: Vec<String> = (0..8).map(|_| api.submit("hostile.spin", json!([10_000]), json!({}))).collect();
     for id in ids {
         let done = api.wait(&id);
         assert_eq!((&done["state"], &done["number_of_starts"]), (&json!("SUCCESS"), &json!(1)), "{done}");

@@ -89,9 +89,14 @@ impl Node {
     /// Waits until it has logged a text so many times.
     #[track_caller]
     pub(crate) fn logs(&self, text: &str, times: usize) {
+        self.logs_any(&[text], times);
+    }
+
+    /// As [`Self::logs`], with several texts of which each counts.
+    pub(crate) fn logs_any(&self, texts: &[&str], times: usize) {
         let started = std::time::Instant::now();
-        while self.log().matches(text).count() < times {
-            assert!(started.elapsed().as_secs() < 120, "not {times} times {text:?} after 120 s: {}", self.log());
+        while texts.iter().map(|text| self.log().matches(text).count()).sum::<usize>() < times {
+            assert!(started.elapsed().as_secs() < 120, "not {times} times {texts:?} after 120 s: {}", self.log());
             std::thread::yield_now();
         }
     }
