@@ -21,6 +21,11 @@ const WITHIN_MEMORY: &str = "#!lua\n";
 /// that runs would be taken for one whose node died, until it was given up.
 const OVER_MEMORY: &str = "#!lua flags=allow-oom\n";
 
+/// What all scripts share.
+const SHARED: [&str; 3] = [include_str!("shard.lua"), include_str!("requests.lua"), include_str!("tenants.lua")];
+
+const EXCHANGE: [&str; 2] = [include_str!("claim.lua"), include_str!("exchange.lua")];
+
 /// Tenant, id, fence, expiries, microseconds it lay ready, body.
 type Claim = (String, String, u32, u32, u64, Vec<u8>);
 
@@ -40,11 +45,11 @@ impl Calls {
         Self {
             connection,
             settings,
-            submit: script(WITHIN_MEMORY, include_str!("submit.lua")),
-            exchange: script(WITHIN_MEMORY, include_str!("exchange.lua")),
-            settle: script(OVER_MEMORY, include_str!("exchange.lua")),
-            extend: script(OVER_MEMORY, include_str!("extend.lua")),
-            wait: script(OVER_MEMORY, include_str!("wait.lua")),
+            submit: script(WITHIN_MEMORY, &[include_str!("submit.lua")]),
+            exchange: script(WITHIN_MEMORY, &EXCHANGE),
+            settle: script(OVER_MEMORY, &EXCHANGE),
+            extend: script(OVER_MEMORY, &[include_str!("extend.lua")]),
+            wait: script(OVER_MEMORY, &[include_str!("wait.lua")]),
         }
     }
 
@@ -59,7 +64,7 @@ impl Calls {
     }
 
     async fn submit_of(&self, partition: &Partition, tenant: &Tenant, submissions: Vec<&Submission>) -> Result<(), BrokerError> {
-        let mut call = self.submit.key(partition.base());
+        let mut call = self.call(&self.submit, partition);
         self.name(&mut call, tenant);
         for Submission { request, delay, .. } in submissions {
             let (id, priority) = (request.id.to_string(), request.priority.min(MAX_PRIORITY));
@@ -71,7 +76,7 @@ impl Calls {
     /// Settles deliveries of a partition, at most [`BATCH`], and hands out requests of it.
     pub(super) async fn exchange(&self, partition: &Partition, settlements: &[&Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
         let script = if wanted > 0 { &self.exchange } else { &self.settle };
-        let mut call = script.key(partition.base());
+        let mut call = self.call(script, partition);
         call.arg(wanted.min(BATCH)).arg(micros(self.settings.lease));
         call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES);
         call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
@@ -90,7 +95,7 @@ impl Calls {
     pub(super) async fn extend(&self, partition: &Partition, leases: &[&Lease]) -> Result<Vec<Lease>, BrokerError> {
         let mut lost = Vec::new();
         for chunk in leases.chunks(BATCH) {
-            let mut call = self.extend.key(partition.base());
+            let mut call = self.call(&self.extend, partition);
             call.arg(micros(self.settings.lease));
             for lease in chunk {
                 call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence);
@@ -103,20 +108,29 @@ impl Calls {
 
     /// Notes whether a request only waits.
     pub(super) async fn set_waiting(&self, partition: &Partition, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
-        let mut call = self.wait.key(partition.base());
-        call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence).arg(u8::from(waiting));
+        let mut call = self.call(&self.wait, partition);
+        self.name(&mut call, &lease.tenant);
+        call.arg(lease.id.to_string()).arg(lease.fence).arg(u8::from(waiting));
         Ok(self.connection.run::<()>(&call).await?)
     }
 
-    /// Adds a tenant and what it may use.
+    /// A call that begins as all do.
+    fn call<'a>(&self, script: &'a Script, partition: &Partition) -> ScriptInvocation<'a> {
+        let mut call = script.key(partition.base());
+        call.arg(self.settings.share.in_flight).arg(self.settings.share.weight);
+        call
+    }
+
+    /// Adds a tenant and its share: nothing where that is what all have.
     fn name(&self, call: &mut ScriptInvocation<'_>, tenant: &Tenant) {
         let share = self.settings.share_of(tenant);
-        call.arg(tenant.as_str()).arg(share.in_flight).arg(share.weight);
+        let own = (share != self.settings.share).then(|| format!("{} {}", share.in_flight, share.weight));
+        call.arg(tenant.as_str()).arg(own.unwrap_or_default());
     }
 }
 
-fn script(flags: &str, steps: &str) -> Script {
-    Script::new(&[flags, include_str!("shard.lua"), steps].concat())
+fn script(flags: &str, steps: &[&str]) -> Script {
+    Script::new(&[&[flags], SHARED.as_slice(), steps].concat().concat())
 }
 
 fn decide(call: &mut ScriptInvocation<'_>, verdict: &Verdict) {

@@ -1,12 +1,19 @@
--- Renews leases. ARGV: length of a lease, then for each lease tenant, id and fence. Returns the numbers, from 0, of those no longer held.
-local lost = {}
-for at = 2, #ARGV, 3 do
-  local tenant, id = ARGV[at], ARGV[at + 1]
-  if holds(tenant, id, ARGV[at + 2]) then
-    redis.call('ZADD', leases, now + ARGV[1], tenant .. ':' .. lease_of(id, ARGV[at + 2]))
-    redis.call('ZADD', of_tenant('leases', tenant), now + ARGV[1], lease_of(id, ARGV[at + 2]))
+-- Renews leases. ARGV[3]: length of a lease, then for each lease tenant, id and fence. Returns the numbers, from 0, of those no longer
+-- held.
+local until_then, members = now + ARGV[3], {}
+for at = 4, #ARGV, 3 do
+  members[#members + 1] = ARGV[at] .. ':' .. lease_of(ARGV[at + 1], ARGV[at + 2])
+end
+local held = redis.call('ZMSCORE', leases, unpack(members))
+local renewed, lost = {}, {}
+for i, member in ipairs(members) do
+  if held[i] then
+    local tenant, lease = split(member)
+    append(renewed, leases, until_then, member)
+    append(renewed, of_tenant('leases', tenant), until_then, lease)
   else
-    lost[#lost + 1] = (at - 2) / 3
+    lost[#lost + 1] = i - 1
   end
 end
+call_each('ZADD', renewed)
 return lost

@@ -1,19 +1,22 @@
--- Queues requests of one tenant. ARGV: tenant, cap, weight, then for each request its id, priority, delay and body.
+-- Queues requests of one tenant. ARGV[3]: tenant, its share, then for each request its id, priority, delay and body.
 -- One that is queued or leased already is left as it is.
-local tenant = ARGV[1]
-enter(tenant, ARGV[2], ARGV[3])
-for at = 4, #ARGV, 4 do
-  local id, priority, delay = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  local number = delay > 0 and 0 or next_sequence()
-  if redis.call('SET', request_key(tenant, id), text_of(sane(priority), number, ARGV[at + 3]), 'NX') then
+local name = ARGV[3]
+take_up({ name })
+local tenant = tenants[name]
+agree(tenant, ARGV[4])
+for at = 5, #ARGV, 4 do
+  local id, delay = ARGV[at], tonumber(ARGV[at + 2])
+  local numbers = { priority = sane(ARGV[at + 1]), fence = 0, expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence() }
+  if redis.call('SET', request_key(name, id), text_of(numbers) .. ARGV[at + 3], 'NX') then
     if delay > 0 then
-      hold_back(tenant, id, delay)
+      hold_back(name, id, delay)
     else
-      redis.call('ZADD', of_tenant('ready', tenant), score(sane(priority), number), id)
+      stand_ready(name, id, numbers)
     end
   end
 end
 place(tenant)
+put_tenants_back()
 if put_back() then
   signal()
 end

@@ -1,8 +1,18 @@
--- Notes whether a request that is held only waits for others. ARGV: tenant, id, fence, 1 or 0.
-local tenant, id = ARGV[1], ARGV[2]
-if holds(tenant, id, ARGV[3]) then
-  redis.call(ARGV[4] == '1' and 'SADD' or 'SREM', of_tenant('waiting', tenant), id)
+-- Notes whether a request that is held only waits for others. ARGV[3]: tenant, its share, id, fence, 1 or 0.
+local name, id = ARGV[3], ARGV[5]
+if holds(name, id, ARGV[6]) then
+  take_up({ name })
+  local tenant = tenants[name]
+  agree(tenant, ARGV[4])
+  if ARGV[7] == '1' then
+    redis.call('SADD', of_tenant('waiting', name), id)
+    redis.call('SADD', waiting, name)
+    any_waiting = true
+  else
+    wait_no_more(name, { id })
+  end
   place(tenant)
+  put_tenants_back()
   if put_back() then
     signal()
   end

@@ -1,0 +1,138 @@
+-- Handing out: the tenant that is furthest behind goes first; the shard's time is that at which the last one was served. The line is
+-- read once and kept here while it changes, its first tenant last in the list.
+
+-- Reads who may be served by the next `wanted` turns at the latest.
+local function read_line(wanted)
+  local found, line, names = redis.call('ZRANGE', runnable, 0, wanted - 1, 'WITHSCORES'), {}, {}
+  for at = #found - 1, 1, -2 do
+    if not tenants[found[at]] then
+      note(found[at], runnable, sane(found[at + 1]))
+      names[#names + 1] = found[at]
+    end
+    line[#line + 1] = tenants[found[at]]
+  end
+  if names[1] then
+    share_out(names)
+  end
+  return line
+end
+
+local function before(one, other)
+  return one.vtime < other.vtime or one.vtime == other.vtime and one.name < other.name
+end
+
+-- Puts a tenant that was served back in line, unless its turn cannot come again among the next `left`.
+local function line_up(line, tenant, left)
+  local last_served = line[#line - left + 1]
+  if last_served and last_served.vtime < tenant.vtime then
+    return
+  end
+  local at = #line
+  while at > 0 and before(line[at], tenant) do
+    at = at - 1
+  end
+  table.insert(line, at + 1, tenant)
+end
+
+-- Looks at a tenant whose turn comes for the first time: how many it may be handed, and in which portions its ready ones are read:
+-- one more than its part, which tells whether any is left.
+local function begin_turns(tenant, held, wanted, number)
+  -- No tenant holds more than the shard does.
+  local room = tenant.share.cap - held
+  tenant.room = room > wanted and room or tenant.share.cap - in_flight(tenant)
+  tenant.ready, tenant.taken, tenant.expiries = {}, 0, {}
+  tenant.portion = math.ceil(wanted / number) + 1
+end
+
+-- The first of a tenant's ready requests that is not taken; nil where there is none.
+local function peek(tenant)
+  local id = tenant.ready[tenant.taken + 1]
+  if id or tenant.all_read then
+    return id
+  end
+  local more = redis.call('ZRANGE', of_tenant('ready', tenant.name), tenant.taken, tenant.taken + tenant.portion - 1)
+  for i, another in ipairs(more) do
+    tenant.ready[tenant.taken + i] = another
+  end
+  tenant.all_read = #more < tenant.portion
+  return more[1]
+end
+
+-- Takes a tenant's first ready request; what is handed out of it, nil where it is gone.
+local function hand_out(tenant, id, lease)
+  tenant.taken = tenant.taken + 1
+  local text = redis.call('GET', request_key(tenant.name, id))
+  local numbers = numbers_in(text)
+  if not numbers then
+    return nil
+  end
+  local fence, expiries = whole(numbers.fence + 1), tenant.expiries
+  expiries[#expiries + 1], expiries[#expiries + 2] = now + lease, lease_of(id, fence)
+  tenant.room = tenant.room - 1
+  return { tenant.name, id, fence, numbers.expiries, math.max(now - numbers.since, 0), string.sub(text, BODY + 1) }
+end
+
+-- Writes down what a tenant was handed; adds it to all leases.
+local function end_turns(tenant, all)
+  local name, expiries = tenant.name, tenant.expiries
+  local stays = tenant.room > 0 and peek(tenant)
+  if tenant.taken > 0 then
+    redis.call('ZREMRANGEBYRANK', of_tenant('ready', name), 0, tenant.taken - 1)
+  end
+  if expiries[1] then
+    redis.call('ZADD', of_tenant('leases', name), unpack(expiries))
+    for at = 1, #expiries, 2 do
+      all[#all + 1], all[#all + 2] = expiries[at], name .. ':' .. expiries[at + 1]
+    end
+  end
+  if not stays then
+    tenant.place = expiries[1] and resting or nil
+    if not tenant.place then
+      place(tenant)
+    end
+  end
+end
+
+-- One reading of the line. Adds to the answer; returns how many tenants had a turn, and the bytes that may still be handed out.
+local function serve(answer, wanted, lease, bytes, cost)
+  local line, held, all, served = read_line(wanted - #answer), redis.call('ZCARD', leases), {}, {}
+  local number = #line
+  while #answer < wanted and bytes > 0 and line[1] do
+    local tenant = table.remove(line)
+    if not tenant.room then
+      begin_turns(tenant, held, wanted - #answer, number)
+      served[#served + 1] = tenant
+    end
+    local id = tenant.room > 0 and peek(tenant)
+    if id then
+      vtime = math.max(vtime, tenant.vtime)
+      local delivery = hand_out(tenant, id, lease)
+      if delivery then
+        answer[#answer + 1] = delivery
+        bytes = bytes - #delivery[6]
+        charge(tenant, cost)
+      end
+      line_up(line, tenant, wanted - #answer)
+    end
+  end
+  for _, tenant in ipairs(served) do
+    end_turns(tenant, all)
+    tenant.room, tenant.all_read = nil, nil
+  end
+  if all[1] then
+    redis.call('ZADD', leases, unpack(all))
+  end
+  put_tenants_back()
+  return #served, bytes
+end
+
+-- Hands out up to `wanted` requests. The line is read again where tenants in it turned out to have none; not without end, as others
+-- wait for the server.
+local function claim(wanted, lease, bytes, cost)
+  local answer, served, readings = {}, 1, 0
+  while #answer < wanted and bytes > 0 and served > 0 and readings < 4 do
+    served, bytes = serve(answer, wanted, lease, bytes, cost)
+    readings = readings + 1
+  end
+  return answer
+end

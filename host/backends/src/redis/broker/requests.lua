@@ -1,0 +1,109 @@
+-- The requests of a shard: their numbers, and the sets that they are in.
+
+-- Bytes of the numbers in front of a request's body, and how they are written: priority, fence, expiries, since, sequence.
+local BODY, NUMBERS = 54, '%02.0f%010.0f%010.0f%016.0f%016.0f'
+
+local function request_key(tenant, id)
+  return base .. 'request:' .. tenant .. ':' .. id
+end
+
+local function text_of(numbers)
+  return string.format(NUMBERS, numbers.priority, numbers.fence, numbers.expiries, numbers.since, numbers.sequence)
+end
+
+-- The numbers at the beginning of a text; nil where it is too short to be a request.
+local function numbers_in(text)
+  if not text or #text < BODY then
+    return nil
+  end
+  return {
+    priority = sane(string.sub(text, 1, 2)),
+    fence = sane(string.sub(text, 3, 12)),
+    expiries = sane(string.sub(text, 13, 22)),
+    since = sane(string.sub(text, 23, 38)),
+    sequence = sane(string.sub(text, 39, 54)),
+  }
+end
+
+-- Lets `change` change the numbers of a request; those changed, nil where it is gone.
+local function renumber(tenant, id, change)
+  local key = request_key(tenant, id)
+  local numbers = numbers_in(redis.call('GETRANGE', key, 0, BODY - 1))
+  if numbers then
+    change(numbers)
+    redis.call('SETRANGE', key, 0, text_of(numbers))
+  end
+  return numbers
+end
+
+-- A place at the end of every priority class.
+local function next_sequence()
+  sequence = sequence + 1
+  return sequence
+end
+
+local function stand_ready(tenant, id, numbers)
+  redis.call('ZADD', of_tenant('ready', tenant), whole((10 - numbers.priority) * 4398046511104 + numbers.sequence), id)
+end
+
+-- Puts a request that was leased back at its old place.
+local function make_ready(tenant, id, fence, expired)
+  local numbers = renumber(tenant, id, function(numbers)
+    numbers.fence, numbers.since = math.max(numbers.fence, sane(fence)), now
+    numbers.expiries = numbers.expiries + (expired and 1 or 0)
+  end)
+  if numbers then
+    stand_ready(tenant, id, numbers)
+  end
+end
+
+-- Puts a request at the end of its priority class. One that was not leased has no fence to note.
+local function enqueue(tenant, id, since, fence)
+  local numbers = renumber(tenant, id, function(numbers)
+    numbers.fence, numbers.since = math.max(numbers.fence, sane(fence)), sane(since)
+    numbers.sequence = next_sequence()
+  end)
+  if numbers then
+    stand_ready(tenant, id, numbers)
+  end
+end
+
+local function hold_back(tenant, id, wait)
+  local due = now + wait
+  local earliest = first_score(delayed)
+  redis.call('ZADD', delayed, due, tenant .. ':' .. id)
+  redis.call('ZADD', of_tenant('delayed', tenant), due, id)
+  -- Receivers that wait know only of later times.
+  if not earliest or due < earliest then
+    signal()
+  end
+end
+
+-- A lease names its fence, so that one of an earlier hand-out is not there.
+local function lease_of(id, fence)
+  return id .. '/' .. fence
+end
+
+-- Id and fence of a lease.
+local function leased(lease)
+  local id, fence = string.match(lease, '^(.*)/(%d+)$')
+  return id or lease, fence
+end
+
+local function holds(tenant, id, fence)
+  return redis.call('ZSCORE', of_tenant('leases', tenant), lease_of(id, fence))
+end
+
+local any_waiting = redis.call('EXISTS', waiting) == 1
+
+-- Those of a tenant that waited for others, if any did.
+local function wait_no_more(tenant, ids)
+  if not any_waiting then
+    return
+  end
+  local key = of_tenant('waiting', tenant)
+  redis.call('SREM', key, unpack(ids))
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('SREM', waiting, tenant)
+  end
+end

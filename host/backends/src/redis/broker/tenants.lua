@@ -1,0 +1,136 @@
+-- The tenants of a shard: each one's virtual time, share and place. Places are changed here and written by `put_tenants_back`.
+
+local ordinary = { cap = tonumber(ARGV[1]), weight = tonumber(ARGV[2]), text = '' }
+local any_shares = redis.call('EXISTS', shares) == 1
+
+-- The tenants that this call has to do with, by name.
+local tenants = {}
+
+local function share_in(text)
+  local cap, weight = string.match(text or '', '^(%d+) (%d+)$')
+  return cap and { cap = tonumber(cap), weight = math.max(tonumber(weight), 1), text = text } or ordinary
+end
+
+-- Gives these tenants the shares that are written down.
+local function share_out(names)
+  local texts = any_shares and redis.call('HMGET', shares, unpack(names)) or {}
+  for i, name in ipairs(names) do
+    local tenant = tenants[name]
+    tenant.share, tenant.share_before = share_in(texts[i]), texts[i] or ''
+  end
+end
+
+local function note(name, place, at)
+  tenants[name] = { name = name, place = place, vtime = at, place_before = place, vtime_before = at }
+end
+
+-- Takes up tenants, each once. One that is nowhere begins at the shard's time.
+local function take_up(names)
+  local missing = names
+  for _, place in ipairs({ runnable, resting, spent }) do
+    local scores, left = missing[1] and redis.call('ZMSCORE', place, unpack(missing)), {}
+    for i, name in ipairs(missing) do
+      if scores[i] then
+        note(name, place, sane(scores[i]))
+      else
+        left[#left + 1] = name
+      end
+    end
+    missing = left
+  end
+  for _, name in ipairs(missing) do
+    note(name, nil, vtime)
+  end
+  if names[1] then
+    share_out(names)
+  end
+end
+
+-- Adds a tenant to those that are to be taken up.
+local function add_new(names, seen, name)
+  if not seen[name] and not tenants[name] then
+    seen[name] = true
+    names[#names + 1] = name
+  end
+end
+
+-- Notes what a tenant may use: '' or cap and weight.
+local function agree(tenant, text)
+  if tenant.share.text ~= text then
+    tenant.share = share_in(text)
+  end
+end
+
+local function charge(tenant, cost)
+  tenant.vtime = tenant.vtime + cost / tenant.share.weight
+end
+
+local function in_flight(tenant)
+  local held = redis.call('ZCARD', of_tenant('leases', tenant.name))
+  return any_waiting and held - redis.call('SCARD', of_tenant('waiting', tenant.name)) or held
+end
+
+-- Puts a tenant that is not in line where it belongs after anything about it changed: in the line, at rest, or nowhere.
+local function place(tenant)
+  if tenant.place == runnable then
+    return
+  end
+  local name = tenant.name
+  local ready = redis.call('EXISTS', of_tenant('ready', name)) == 1
+  if ready and in_flight(tenant) < tenant.share.cap then
+    -- Whoever comes back into the line gets no credit for the time it was away.
+    tenant.vtime, tenant.place = math.max(tenant.vtime, vtime), runnable
+  elseif ready or redis.call('EXISTS', of_tenant('leases', name), of_tenant('delayed', name)) > 0 then
+    tenant.place = resting
+  else
+    tenant.place = tenant.vtime > vtime and spent or nil
+  end
+end
+
+-- Adds one or two values to the list of a key.
+local function append(lists, key, first, second)
+  local list = lists[key] or {}
+  lists[key] = list
+  list[#list + 1] = first
+  list[#list + 1] = second
+end
+
+local function call_each(command, lists)
+  for key, list in pairs(lists) do
+    redis.call(command, key, unpack(list))
+  end
+end
+
+-- Only those with work here keep a share.
+local function put_share_back(tenant, kept, dropped)
+  local text = (tenant.place == runnable or tenant.place == resting) and tenant.share.text or ''
+  if text == tenant.share_before then
+    return
+  end
+  tenant.share_before = text
+  if text == '' then
+    append(dropped, shares, tenant.name)
+  else
+    append(kept, shares, tenant.name, text)
+  end
+end
+
+-- Writes what changed of the tenants.
+local function put_tenants_back()
+  local added, removed, kept, dropped = {}, {}, {}, {}
+  for name, tenant in pairs(tenants) do
+    local moved = tenant.place ~= tenant.place_before
+    if moved and tenant.place_before then
+      append(removed, tenant.place_before, name)
+    end
+    if tenant.place and (moved or tenant.vtime ~= tenant.vtime_before) then
+      append(added, tenant.place, tenant.vtime, name)
+    end
+    tenant.place_before, tenant.vtime_before = tenant.place, tenant.vtime
+    put_share_back(tenant, kept, dropped)
+  end
+  call_each('ZREM', removed)
+  call_each('ZADD', added)
+  call_each('HSET', kept)
+  call_each('HDEL', dropped)
+end
