@@ -91,7 +91,8 @@ where
             open.remove(id);
         });
         if satisfied(&open) {
-            results = read(ids.to_vec()).await?;
+            // Whoever waits for one has read it with the news.
+            results = if news == ids { found } else { read(ids.to_vec()).await? };
         }
     }
     Ok(results)

@@ -21,17 +21,18 @@ local function before(one, other)
   return one.vtime < other.vtime or one.vtime == other.vtime and one.name < other.name
 end
 
--- Puts a tenant that was served back in line, unless its turn cannot come again among the next `left`.
-local function line_up(line, tenant, left)
-  local last_served = line[#line - left + 1]
-  if last_served and last_served.vtime < tenant.vtime then
-    return
+-- Puts a tenant that was served back in line, before the first that comes after it.
+local function line_up(line, tenant)
+  local low, high = 1, #line + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if before(tenant, line[middle]) then
+      low = middle + 1
+    else
+      high = middle
+    end
   end
-  local at = #line
-  while at > 0 and before(line[at], tenant) do
-    at = at - 1
-  end
-  table.insert(line, at + 1, tenant)
+  table.insert(line, low, tenant)
 end
 
 -- Looks at a tenant whose turn comes for the first time: how many it may be handed, and in which portions its ready ones are read:
@@ -112,7 +113,7 @@ local function serve(answer, wanted, lease, bytes, cost)
         bytes = bytes - #delivery[6]
         charge(tenant, cost)
       end
-      line_up(line, tenant, wanted - #answer)
+      line_up(line, tenant)
     end
   end
   for _, tenant in ipairs(served) do

@@ -9,16 +9,17 @@ end
 if redis.call('HEXISTS', KEYS[1], 'state') == 1 then
     return 0
 end
-for i = 6, 5 + 2 * fields, 2 do
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-end
+redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + 2 * fields))
 if queue ~= '' then
     redis.call('HSET', KEYS[1], 'queue', queue)
 end
 redis.call('ZADD', OPEN, ARGV[3], KEYS[1])
 redis.call('EXPIRE', KEYS[1], ttl)
-for i = 6 + 2 * fields, #ARGV, 2 do
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+local first = 6 + 2 * fields
+for i = first, #ARGV, 100 do
+    redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + 99, #ARGV)))
 end
-redis.call('EXPIRE', KEYS[2], ttl)
+if first <= #ARGV then
+    redis.call('EXPIRE', KEYS[2], ttl)
+end
 return 1

@@ -14,5 +14,6 @@ else
     end
 end
 conclude(key, KEYS[2], ARGV[2], ARGV, 4)
+announce()
 redis.call('EXPIRE', key, ARGV[1])
 return result and result.state

@@ -64,12 +64,28 @@ local function start(key, result, fence, node_id, at, ttl)
     live_on(key, result, at, ttl)
 end
 
--- A result becomes final: without the fields that are not Mognet's, with its value, and told to whoever waits. The arguments from
--- `first` on: contents, encoding, content type, channel.
+-- Results that became final in this call, and the channels of those who may wait for them.
+local concluded, channels = {}, {}
+
+-- A result becomes final: without the fields that are not Mognet's, and with its value. The arguments from `first` on: contents,
+-- encoding, content type, channel.
 local function conclude(key, value, ttl, arguments, first)
     redis.call('HDEL', key, 'attempt', 'retries', 'queue')
-    redis.call('ZREM', OPEN, key)
     redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
-    redis.call('PUBLISH', arguments[first + 3], '')
+    concluded[#concluded + 1], channels[#channels + 1] = key, arguments[first + 3]
+end
+
+-- Tells of all that became final to those who listen. Most results are waited for by nobody, and asking costs less than telling.
+local function announce()
+    if not concluded[1] then
+        return
+    end
+    redis.call('ZREM', OPEN, unpack(concluded))
+    local listeners = redis.call('PUBSUB', 'NUMSUB', unpack(channels))
+    for i = 1, #listeners, 2 do
+        if listeners[i + 1] > 0 then
+            redis.call('PUBLISH', listeners[i], '')
+        end
+    end
 end

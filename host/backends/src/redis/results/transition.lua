@@ -67,4 +67,5 @@ end
 if states[1] then
     redis.call('DEL', unpack(states))
 end
+announce()
 return answers
