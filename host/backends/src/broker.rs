@@ -3,7 +3,7 @@
 mod receive;
 mod settings;
 
-pub(crate) use receive::{Claimed, Line, Message, exchange, receive};
+pub(crate) use receive::{Claimed, Line, Lull, Message, exchange, receive};
 pub use settings::{BrokerSettings, Share};
 
 use std::time::Duration;

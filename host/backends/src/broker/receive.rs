@@ -2,7 +2,7 @@
 //! backend alike. Knows no backend.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mogbox_core::broker::{BrokerError, Delivery, Lease, Settlement, Verdict};
@@ -16,6 +16,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Nodes that wait for the same moment look for work spread over this time.
 const SPREAD: Duration = Duration::from_millis(5);
+
+/// After a claim that left nothing, none is made for as long, unless a wake-up says that there is something.
+const LULL: Duration = Duration::from_secs(1);
 
 /// Waits are cut to this, so that the end of one can be reckoned.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -44,6 +47,25 @@ impl Claimed {
     }
 }
 
+/// Until when a node's last claim left nothing to hand out, where wake-ups outlast the calls: the next receiver can wait at once. Were
+/// it to look again first, what has just been handed out would have to wait for that.
+#[derive(Default)]
+pub(crate) struct Lull(Mutex<Option<Instant>>);
+
+impl Lull {
+    fn note(&self, wanted: usize, claimed: &Claimed) {
+        let pause = claimed.next.map_or(LULL, |next| next.min(between(LULL / 2, LULL)));
+        let until = (claimed.messages.len() < wanted).then(|| Instant::now() + pause);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// What is left of it. It counts for one receiver, who looks again after it.
+    fn take(&self) -> Option<Duration> {
+        let until = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        until.checked_duration_since(Instant::now())
+    }
+}
+
 /// One receiver's place in the line at a backend, for the time of one call.
 pub(crate) trait Line: Send {
     /// Settles deliveries, then hands out up to `wanted` messages. Where it fails, nothing was handed out.
@@ -51,6 +73,19 @@ pub(crate) trait Line: Send {
 
     /// Returns after the time, or earlier where there may be work. Work that came since the last claim counts.
     fn wait(&mut self, most: Duration) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// Where wake-ups for work that came between two calls are kept.
+    fn lull(&self) -> Option<&Lull> {
+        None
+    }
+}
+
+async fn claim(line: &mut impl Line, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+    let claimed = line.exchange(settlements, wanted).await?;
+    if let Some(lull) = line.lull().filter(|_| wanted > 0) {
+        lull.note(wanted, &claimed);
+    }
+    Ok(claimed)
 }
 
 /// Hands out up to `wanted` requests, waiting up to `wait` for the first.
@@ -61,8 +96,13 @@ pub(crate) async fn receive(
     longest_message: usize,
 ) -> Result<Vec<Delivery>, BrokerError> {
     let end = Instant::now() + wait.min(LONGEST_WAIT);
+    if !wait.is_zero()
+        && let Some(left) = line.lull().and_then(Lull::take)
+    {
+        line.wait(left.min(wait)).await?;
+    }
     loop {
-        let claimed = line.exchange(&[], wanted).await?;
+        let claimed = claim(line, &[], wanted).await?;
         let any = !claimed.messages.is_empty();
         let deliveries = admit(line, claimed.messages, longest_message).await;
         let left = end.saturating_duration_since(Instant::now());
@@ -82,7 +122,7 @@ pub(crate) async fn exchange(
     wanted: usize,
     longest_message: usize,
 ) -> Result<Vec<Delivery>, BrokerError> {
-    let claimed = line.exchange(settlements, wanted).await?;
+    let claimed = claim(line, settlements, wanted).await?;
     Ok(admit(line, claimed.messages, longest_message).await)
 }
 

@@ -15,7 +15,7 @@ use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Del
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 
 use super::RedisConnection;
-use crate::broker::{BrokerSettings, exchange, receive};
+use crate::broker::{BrokerSettings, Lull, exchange, receive};
 use crate::error::OpenError;
 use calls::Calls;
 use line::{RedisLine, Sleepers};
@@ -31,6 +31,7 @@ struct Inner {
     partitions: Partitions,
     calls: Calls,
     sleepers: Sleepers,
+    lull: Lull,
 }
 
 impl RedisBroker {
@@ -42,7 +43,7 @@ impl RedisBroker {
         settings.check()?;
         let partitions = Partitions::new(&settings.queues, settings.shards);
         let calls = Calls::new(connection.clone(), settings.clone());
-        Ok(Self(Arc::new(Inner { connection, settings, partitions, calls, sleepers: Sleepers::default() })))
+        Ok(Self(Arc::new(Inner { connection, settings, partitions, calls, sleepers: Sleepers::default(), lull: Lull::default() })))
     }
 }
 

@@ -22,6 +22,9 @@ use crate::results::{CHUNK, Waiting};
 /// Shortest and longest time between two looks, in milliseconds. A random one, so that nodes do not look together.
 const LOOK_MS: std::ops::Range<u64> = 500..1_000;
 
+/// Channels that nobody wants any more are left together, once there are as many: leaving each at once would delay what comes next.
+const MOST_UNWANTED: usize = 64;
+
 /// A subscription that is silent for this long is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(10);
 
@@ -150,13 +153,18 @@ async fn subscription(connection: &RedisConnection, waiting: &Waiting, ears: &mu
     let Some(connected) = ears.meanwhile(connection.subscriber()).await else { return Ok(()) };
     let (mut sink, mut messages) = connected?.split();
     let mut subscribed = HashSet::new();
-    adjust(&mut sink, &mut subscribed, &ears.wanted).await?;
+    subscribe(&mut sink, &mut subscribed, &ears.wanted).await?;
     loop {
         tokio::select! {
             ready = ears.hear() => {
                 let Some(ready) = ready else { return Ok(()) };
-                adjust(&mut sink, &mut subscribed, &ears.wanted).await?;
+                if !ready.is_empty() {
+                    subscribe(&mut sink, &mut subscribed, &ears.wanted).await?;
+                }
                 tell(ready);
+                if subscribed.len() >= ears.wanted.len() + MOST_UNWANTED {
+                    unsubscribe(&mut sink, &mut subscribed, &ears.wanted).await?;
+                }
             }
             message = tokio::time::timeout(PING_EVERY, messages.next()) => match message {
                 Ok(Some(message)) => told(message.get_channel_name(), waiting),
@@ -167,20 +175,28 @@ async fn subscription(connection: &RedisConnection, waiting: &Waiting, ears: &mu
     }
 }
 
-/// Subscribes to what is wanted, and to nothing else.
-async fn adjust(sink: &mut PubSubSink, subscribed: &mut HashSet<Key>, wanted: &HashMap<Key, usize>) -> Result<(), BackendError> {
-    let name = |(tenant, id): &Key| keys::finished_channel(tenant, *id);
+/// Subscribes to all that is wanted.
+async fn subscribe(sink: &mut PubSubSink, subscribed: &mut HashSet<Key>, wanted: &HashMap<Key, usize>) -> Result<(), BackendError> {
     let more: Vec<Key> = wanted.keys().filter(|key| !subscribed.contains(*key)).cloned().collect();
-    let fewer: Vec<Key> = subscribed.iter().filter(|key| !wanted.contains_key(*key)).cloned().collect();
     for chunk in more.chunks(CHUNK) {
-        answered(sink.subscribe(chunk.iter().map(name).collect::<Vec<_>>())).await?;
-    }
-    for chunk in fewer.chunks(CHUNK) {
-        answered(sink.unsubscribe(chunk.iter().map(name).collect::<Vec<_>>())).await?;
+        answered(sink.subscribe(channels(chunk))).await?;
     }
     subscribed.extend(more);
+    Ok(())
+}
+
+/// Leaves the channels that are not wanted.
+async fn unsubscribe(sink: &mut PubSubSink, subscribed: &mut HashSet<Key>, wanted: &HashMap<Key, usize>) -> Result<(), BackendError> {
+    let fewer: Vec<Key> = subscribed.iter().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+    for chunk in fewer.chunks(CHUNK) {
+        answered(sink.unsubscribe(channels(chunk))).await?;
+    }
     subscribed.retain(|key| wanted.contains_key(key));
     Ok(())
+}
+
+fn channels(of: &[Key]) -> Vec<String> {
+    of.iter().map(|(tenant, id)| keys::finished_channel(tenant, *id)).collect()
 }
 
 async fn answered<T>(call: impl Future<Output = redis::RedisResult<T>>) -> Result<T, BackendError> {

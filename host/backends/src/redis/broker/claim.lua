@@ -94,10 +94,11 @@ local function end_turns(tenant, all)
   end
 end
 
--- One reading of the line. Adds to the answer; returns how many tenants had a turn, and the bytes that may still be handed out.
+-- One reading of the line. Adds to the answer; returns the bytes that may still be handed out, and whether more tenants may be in line
+-- than were read.
 local function serve(answer, wanted, lease, bytes, cost)
   local line, held, all, served = read_line(wanted - #answer), redis.call('ZCARD', leases), {}, {}
-  local number = #line
+  local number, more = #line, #line == wanted - #answer
   while #answer < wanted and bytes > 0 and line[1] do
     local tenant = table.remove(line)
     if not tenant.room then
@@ -124,15 +125,15 @@ local function serve(answer, wanted, lease, bytes, cost)
     redis.call('ZADD', leases, unpack(all))
   end
   put_tenants_back()
-  return #served, bytes
+  return bytes, more
 end
 
 -- Hands out up to `wanted` requests. The line is read again where tenants in it turned out to have none; not without end, as others
 -- wait for the server.
 local function claim(wanted, lease, bytes, cost)
-  local answer, served, readings = {}, 1, 0
-  while #answer < wanted and bytes > 0 and served > 0 and readings < 4 do
-    served, bytes = serve(answer, wanted, lease, bytes, cost)
+  local answer, more, readings = {}, true, 0
+  while #answer < wanted and bytes > 0 and more and readings < 4 do
+    bytes, more = serve(answer, wanted, lease, bytes, cost)
     readings = readings + 1
   end
   return answer

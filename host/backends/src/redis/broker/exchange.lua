@@ -13,6 +13,8 @@ local first_settlement, settlement_size, most_forgotten = 13, 7, 100
 -- Removed together, after all of them are known.
 local released, done = {}, {}
 
+local held_back = false
+
 local verdicts = {}
 
 function verdicts.done(tenant, id)
@@ -28,6 +30,7 @@ function verdicts.retry(tenant, id, fence, wait)
     numbers.fence = sane(fence)
   end)
   hold_back(tenant, id, tonumber(wait))
+  held_back = true
 end
 
 verdicts['give-back'] = function(tenant, id, fence)
@@ -99,7 +102,15 @@ local function past(key, most)
   return found
 end
 
+local first_expiry, first_due = math.huge, math.huge
+if wanted > 0 then
+  first_expiry, first_due = first_score(leases), first_score(delayed)
+end
+
 local function take_back()
+  if first_expiry > now then
+    return
+  end
   for _, one in ipairs(past(leases, most_taken_back)) do
     released[#released + 1] = one.member
     if one.name and redis.call('ZREM', of_tenant('leases', one.name), one.rest) == 1 then
@@ -111,6 +122,9 @@ local function take_back()
 end
 
 local function promote()
+  if first_due > now then
+    return
+  end
   for _, one in ipairs(past(delayed, most_promoted)) do
     redis.call('ZREM', delayed, one.member)
     if one.name then
@@ -131,15 +145,29 @@ end
 
 -- A tenant that the shard's time has caught up with needs no account.
 local function forget_spent()
+  if vtime == vtime_before then
+    return
+  end
   local caught_up = redis.call('ZRANGE', spent, '-inf', vtime, 'BYSCORE', 'LIMIT', 0, most_forgotten)
   if caught_up[1] then
     redis.call('ZREM', spent, unpack(caught_up))
   end
 end
 
-local function time_to_next()
-  local due, expiry = first_score(delayed), first_score(leases)
-  local next = math.min(due or math.huge, expiry or math.huge)
+-- The sets are asked again only where they may have another first.
+local function time_to_next(handed_out)
+  if wanted == 0 then
+    return -1
+  end
+  if released[1] or first_expiry <= now then
+    first_expiry = first_score(leases)
+  elseif handed_out then
+    first_expiry = math.min(first_expiry, now + lease)
+  end
+  if held_back or first_due <= now then
+    first_due = first_score(delayed)
+  end
+  local next = math.min(first_expiry, first_due)
   return next < math.huge and math.max(next - now, 0) or -1
 end
 
@@ -158,4 +186,4 @@ forget_spent()
 if put_back() then
   signal()
 end
-return { time_to_next(), answer }
+return { time_to_next(answer[1]), answer }

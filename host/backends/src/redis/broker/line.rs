@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::Inner;
 use super::partition::Partition;
-use crate::broker::{BATCH, Claimed, Line};
+use crate::broker::{BATCH, Claimed, Line, Lull};
 use crate::redis::failure;
 
 /// An answer that is later than this after the end of a blocking pop will not come.
@@ -123,5 +123,9 @@ impl Line for RedisLine<'_> {
             self.first = popped.unwrap_or(self.first);
         }
         Ok(())
+    }
+
+    fn lull(&self) -> Option<&Lull> {
+        Some(&self.broker.lull)
     }
 }

@@ -74,7 +74,7 @@ local function hold_back(tenant, id, wait)
   redis.call('ZADD', delayed, due, tenant .. ':' .. id)
   redis.call('ZADD', of_tenant('delayed', tenant), due, id)
   -- Receivers that wait know only of later times.
-  if not earliest or due < earliest then
+  if due < earliest then
     signal()
   end
 end
@@ -93,8 +93,6 @@ end
 local function holds(tenant, id, fence)
   return redis.call('ZSCORE', of_tenant('leases', tenant), lease_of(id, fence))
 end
-
-local any_waiting = redis.call('EXISTS', waiting) == 1
 
 -- Those of a tenant that waited for others, if any did.
 local function wait_no_more(tenant, ids)

@@ -46,7 +46,7 @@ end
 
 local function first_score(key)
   local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  return head[2] and tonumber(head[2])
+  return head[2] and tonumber(head[2]) or math.huge
 end
 
 -- A number that is one, whatever others wrote: 0 in the place of anything else.
@@ -74,9 +74,11 @@ local vtime, sequence = sane(standing[1]), math.floor(sane(standing[2]))
 local vtime_before, sequence_before = vtime, sequence
 
 -- Writes what changed of the shard, or ends the busy period, and with it what tenants spent, when nothing waits for its turn and
--- nothing is in flight. Says whether anybody can be served.
-local function put_back()
-  local serves = redis.call('EXISTS', runnable) == 1
+-- nothing is in flight. Says whether anybody can be served, which the caller may know.
+local function put_back(serves)
+  if serves == nil then
+    serves = redis.call('EXISTS', runnable) == 1
+  end
   if not serves and redis.call('EXISTS', leases) == 0 then
     redis.call('UNLINK', spent)
     if redis.call('EXISTS', delayed) == 0 then
@@ -89,3 +91,8 @@ local function put_back()
   end
   return serves
 end
+
+-- Whether any tenants have requests that only wait, and any a share of their own: seldom, so that both are asked for at once.
+local any = redis.call('EXISTS', waiting, shares)
+local any_waiting = any > 0 and redis.call('EXISTS', waiting) == 1
+local any_shares = any > (any_waiting and 1 or 0)

@@ -4,6 +4,7 @@ local name = ARGV[3]
 take_up({ name })
 local tenant = tenants[name]
 agree(tenant, ARGV[4])
+local ready = false
 for at = 5, #ARGV, 4 do
   local id, delay = ARGV[at], tonumber(ARGV[at + 2])
   local numbers = { priority = sane(ARGV[at + 1]), fence = 0, expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence() }
@@ -12,11 +13,12 @@ for at = 5, #ARGV, 4 do
       hold_back(name, id, delay)
     else
       stand_ready(name, id, numbers)
+      ready = true
     end
   end
 end
-place(tenant)
+place(tenant, ready)
 put_tenants_back()
-if put_back() then
+if put_back(tenant.place == runnable or nil) then
   signal()
 end

@@ -1,7 +1,6 @@
 -- The tenants of a shard: each one's virtual time, share and place. Places are changed here and written by `put_tenants_back`.
 
 local ordinary = { cap = tonumber(ARGV[1]), weight = tonumber(ARGV[2]), text = '' }
-local any_shares = redis.call('EXISTS', shares) == 1
 
 -- The tenants that this call has to do with, by name.
 local tenants = {}
@@ -70,13 +69,14 @@ local function in_flight(tenant)
   return any_waiting and held - redis.call('SCARD', of_tenant('waiting', tenant.name)) or held
 end
 
--- Puts a tenant that is not in line where it belongs after anything about it changed: in the line, at rest, or nowhere.
-local function place(tenant)
+-- Puts a tenant that is not in line where it belongs after anything about it changed: in the line, at rest, or nowhere. The caller
+-- may know that it has ready requests.
+local function place(tenant, ready)
   if tenant.place == runnable then
     return
   end
   local name = tenant.name
-  local ready = redis.call('EXISTS', of_tenant('ready', name)) == 1
+  ready = ready or redis.call('EXISTS', of_tenant('ready', name)) == 1
   if ready and in_flight(tenant) < tenant.share.cap then
     -- Whoever comes back into the line gets no credit for the time it was away.
     tenant.vtime, tenant.place = math.max(tenant.vtime, vtime), runnable
