@@ -64,6 +64,8 @@ impl Exchange {
                 received = arrives(&mut receiving) => {
                     let places = receiving.take().map_or_else(Vec::new, |receiving| receiving.places);
                     failures = self.received(received, places, failures);
+                    // What came in starts before the next call is made, which would otherwise go first or take another thread.
+                    tokio::task::yield_now().await;
                 }
                 () = self.draining.cancelled(), if !self.draining.is_cancelled() => {}
                 _ = self.capacity.some_free(), if receiving.is_none() && self.may_take() => {}
