@@ -13,7 +13,7 @@ use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
-use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Step, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
@@ -148,21 +148,21 @@ impl StateStore for Memory {
         Ok(self.state.lock().unwrap().get(key).cloned())
     }
 
-    async fn set(&self, _: &Tenant, _: RequestId, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
+    async fn set(&self, _: &Tenant, _: RequestId, _: u32, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
         self.answer().await;
         self.state.lock().unwrap().insert(key.to_owned(), value.clone());
         Ok(Written::Stored)
     }
 
-    async fn pop(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+    async fn pop(&self, _: &Tenant, _: RequestId, _: u32, key: &str) -> Stored<Popped> {
         self.answer().await;
-        Ok(self.state.lock().unwrap().remove(key))
+        Ok(Popped::Value(self.state.lock().unwrap().remove(key)))
     }
 
-    async fn clear(&self, _: &Tenant, _: RequestId) -> Stored<()> {
+    async fn clear(&self, _: &Tenant, _: RequestId, _: Option<u32>) -> Stored<Written> {
         self.answer().await;
         self.state.lock().unwrap().clear();
-        Ok(())
+        Ok(Written::Stored)
     }
 }
 
