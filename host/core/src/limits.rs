@@ -230,13 +230,14 @@ impl Limits {
     }
 }
 
-/// The sentence that names a bound, its value and how to raise it.
+/// The sentence that names a bound, its value and how to raise it, where that can be.
 #[must_use]
 pub fn over_bound(bound: Bound, limit: &str) -> String {
-    format!(
-        "over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {}",
-        bound.unit().show(bound.maximum())
-    )
+    let maximum = bound.unit().show(bound.maximum());
+    if limit == maximum {
+        return format!("over the bound {bound} of {limit}, which is the most that any node allows");
+    }
+    format!("over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {maximum}")
 }
 
 const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
@@ -308,6 +309,15 @@ mod tests {
         limits.set("children", "0").unwrap();
         limits = Limits::default();
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn a_bound_that_cannot_be_raised_is_said_to_be_the_most_there_is() {
+        let mut limits = Limits::default();
+        let raised = "over the bound memory of 64MiB; a node started with --limit memory=VALUE raises it, up to 4GiB";
+        assert_eq!(limits.explain(Bound::Memory), raised);
+        limits.set("memory", "4096MiB").unwrap();
+        assert_eq!(limits.explain(Bound::Memory), "over the bound memory of 4GiB, which is the most that any node allows");
     }
 
     #[test]
