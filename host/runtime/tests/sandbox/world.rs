@@ -258,6 +258,7 @@ pub(crate) struct World {
 pub(crate) struct Run {
     pub(crate) module: Vec<u8>,
     pub(crate) task: &'static str,
+    pub(crate) tenant: Tenant,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stop: Stop,
@@ -273,8 +274,8 @@ impl Run {
 
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
-        let args = vec![json("[1,2.0,\"drei\"]")];
-        Self { module, task: "t", limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
+        Self { module, task: "t", tenant, limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
     }
 
     /// The same within these limits.
@@ -350,7 +351,7 @@ impl World {
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
         let identity = AttemptIdentity {
-            lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
+            lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
             limits: run.limits,
             stop: run.stop,
