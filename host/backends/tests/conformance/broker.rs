@@ -10,6 +10,7 @@ mod many_nodes;
 mod model;
 mod order;
 mod outage;
+mod reopening;
 mod verdicts;
 mod waking;
 mod world;
