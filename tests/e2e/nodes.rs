@@ -101,6 +101,43 @@ fn the_embedded_store_keeps_what_was_queued_over_a_restart() {
     }
 }
 
+/// Starts a node on a folder, with leases that nobody waits out, and kills it while it runs the request for the so-manieth time.
+fn killed_while_it_runs(data: &str, id: Option<&str>, start: u64) -> String {
+    let node = Node::embedded(&["--data", data, "--lease", "1h", "--limit", "retries=1"]);
+    let api = node.api("default");
+    let id = id.map_or_else(
+        || {
+            api.push(guests::EXAMPLE_PROGRESS);
+            api.submit("example.progress", json!([40, 50]), json!({}))
+        },
+        str::to_owned,
+    );
+    api.until(&id, "running", |request| request["state"] == "RUNNING" && request["number_of_starts"] == json!(start));
+    id
+}
+
+#[test]
+fn an_embedded_node_that_was_killed_goes_on_at_once_when_it_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("store");
+    let data = data.to_str().unwrap();
+    let id = killed_while_it_runs(data, None, 1);
+    let done = Node::embedded(&["--data", data, "--lease", "1h"]).api("default").wait(&id);
+    assert_eq!((&done["state"], &done["number_of_starts"], &done["number_of_stops"]), (&json!("SUCCESS"), &json!(2), &json!(1)), "{done}");
+}
+
+#[test]
+fn a_request_that_kills_its_embedded_node_at_each_start_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("store");
+    let data = data.to_str().unwrap();
+    let id = killed_while_it_runs(data, None, 1);
+    killed_while_it_runs(data, Some(&id), 2);
+    let last = Node::embedded(&["--data", data, "--lease", "1h", "--limit", "retries=1"]);
+    let done = last.api("default").wait(&id);
+    assert_eq!((&done["state"], &done["error"]["code"]), (&json!("FAILURE"), &json!("too-many-retries")), "{done}");
+}
+
 #[test]
 fn a_second_node_on_the_same_data_folder_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();

@@ -53,7 +53,8 @@ struct Inner {
 }
 
 impl Database {
-    /// Opens the file `mogbox.db` in a folder, which is created where there is none.
+    /// Opens the file `mogbox.db` in a folder, which is created where there is none. What an earlier process was handed out and did not
+    /// settle is handed out again at once, as if its leases had run out: the lock on the folder proves that it is gone.
     ///
     /// # Errors
     /// Where another node uses the folder, the file cannot be opened, or a newer Mogbox wrote it.
@@ -66,6 +67,10 @@ impl Database {
         let connection = Connection::open(folder.join("mogbox.db")).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         check_version(&connection, folder)?;
+        let ended = broker::end_leases(&connection).map_err(failed)?;
+        if ended > 0 {
+            tracing::info!(requests = ended, "the node before this one did not settle what it held: it is handed out again");
+        }
         let thread = DatabaseThread::start(connection, lock).map_err(|error| open_error(folder, error.to_string(), "free some memory"))?;
         Ok(Self(Arc::new(Inner { thread, results: Waiting::default(), broker: Topics::default() })))
     }

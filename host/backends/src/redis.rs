@@ -2,6 +2,7 @@
 //! Knows nothing of what is stored.
 
 pub mod broker;
+mod entries;
 mod keys;
 mod modules;
 mod observe;

@@ -18,7 +18,7 @@ use crate::json::Json;
 use crate::limits::{Bound, Limits};
 use crate::request::Request;
 use crate::retry::Backoff;
-use crate::store::{ResultStore, StateStore, StoreError, Waits, Written};
+use crate::store::{Popped, ResultStore, StateStore, StoreError, Waits, Written};
 use crate::submit::Submitter;
 use crate::worker::capacity::Capacity;
 
@@ -214,8 +214,8 @@ impl TaskContext {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
-        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, key, value, &self.limits))).await?;
+        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, self.lease.fence);
+        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, fence, key, value, &self.limits))).await?;
         self.stored(written)
     }
 
@@ -226,8 +226,12 @@ impl TaskContext {
     pub async fn pop_state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         self.check_holder()?;
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
-        self.in_time(self.patiently(|| self.services.state.pop(tenant, id, key))).await
+        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, self.lease.fence);
+        match self.in_time(self.patiently(|| self.services.state.pop(tenant, id, fence, key))).await? {
+            Popped::Value(found) => Ok(found),
+            Popped::Fenced => Err(self.not_holder()),
+            Popped::Missing => Err(self.result_gone()),
+        }
     }
 
     /// Removes all state.
@@ -236,8 +240,9 @@ impl TaskContext {
     /// As [`Self::set_metadata`].
     pub async fn clear_state(&self) -> Result<(), ContextError> {
         self.check_holder()?;
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
-        self.in_time(self.patiently(|| self.services.state.clear(tenant, id))).await
+        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
+        let written = self.in_time(self.patiently(|| self.services.state.clear(tenant, id, fence))).await?;
+        self.stored(written)
     }
 
     fn check_entries(&self, entries: &Entries, keys: Bound, bytes: Bound) -> Result<(), ContextError> {
@@ -250,7 +255,7 @@ impl TaskContext {
         entries.iter().try_for_each(|(key, _)| check_key(key)).map_err(ContextError::from)
     }
 
-    /// An attempt that lost its lease writes nothing more, even where the store could not tell.
+    /// An attempt that lost its lease writes nothing more, even before a later one has started and the store could tell.
     fn check_holder(&self) -> Result<(), ContextError> {
         match self.stop.reason() {
             Some(StopReason::LeaseLost) => Err(self.not_holder()),

@@ -14,6 +14,8 @@ pub enum Unit {
     Milliseconds,
     /// A plain number.
     Count,
+    /// Hundredths of a whole, written as `50%`.
+    Percent,
 }
 
 /// Declares every bound once: its field, name, unit, default, hard maximum and what it is for.
@@ -86,6 +88,8 @@ const HOUR: u64 = 3_600 * SECOND;
 bounds! {
     /// Memory of an attempt, over all its memories and tables.
     Memory memory "memory" Bytes 64 * MIB, 4 * GIB;
+    /// Share of a node's memory for guests that those of one tenant may hold together.
+    TenantMemory tenant_memory "tenant-memory" Percent 50, 100;
     /// Wall time of an attempt.
     WallTime wall_time "wall-time" Milliseconds 300 * SECOND, 24 * HOUR;
     /// CPU time of an attempt.
@@ -128,7 +132,14 @@ impl Bound {
     pub const fn minimum(self) -> u64 {
         match self {
             Self::Memory => 64 * KIB,
-            Self::WallTime | Self::CpuTime | Self::CallTime | Self::HostCalls | Self::HostBytes | Self::Result | Self::Module => 1,
+            Self::TenantMemory
+            | Self::WallTime
+            | Self::CpuTime
+            | Self::CallTime
+            | Self::HostCalls
+            | Self::HostBytes
+            | Self::Result
+            | Self::Module => 1,
             _ => 0,
         }
     }
@@ -230,16 +241,18 @@ impl Limits {
     }
 }
 
-/// The sentence that names a bound, its value and how to raise it.
+/// The sentence that names a bound, its value and how to raise it, where that can be.
 #[must_use]
 pub fn over_bound(bound: Bound, limit: &str) -> String {
-    format!(
-        "over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {}",
-        bound.unit().show(bound.maximum())
-    )
+    let maximum = bound.unit().show(bound.maximum());
+    if limit == maximum {
+        return format!("over the bound {bound} of {limit}, which is the most that any node allows");
+    }
+    format!("over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {maximum}")
 }
 
 const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+const PERCENT: [(&str, u64); 1] = [("%", 1)];
 const TIMES: [(&str, u64); 4] = [("ms", 1), ("h", HOUR), ("m", 60 * SECOND), ("s", SECOND)];
 
 impl Unit {
@@ -248,6 +261,7 @@ impl Unit {
             Self::Bytes => "a size such as 512KiB, 64MiB or 2GiB",
             Self::Milliseconds => "a time such as 500ms, 30s, 5m or 1h",
             Self::Count => "a whole number",
+            Self::Percent => "a share such as 50%",
         }
     }
 
@@ -258,6 +272,7 @@ impl Unit {
             Self::Bytes => &SIZES,
             Self::Milliseconds => &TIMES,
             Self::Count => &[("", 1)],
+            Self::Percent => &PERCENT,
         };
         let split = |(suffix, factor): &(&str, u64)| text.strip_suffix(suffix)?.trim_end().parse::<u64>().ok()?.checked_mul(*factor);
         units.iter().find_map(split)
@@ -270,6 +285,7 @@ impl Unit {
             Self::Bytes => &SIZES,
             Self::Milliseconds => &[("h", HOUR), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1)],
             Self::Count => &[("", 1)],
+            Self::Percent => &PERCENT,
         };
         let fits = units.iter().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
         fits.map_or_else(
@@ -289,7 +305,8 @@ mod tests {
         limits.set("memory", "128MiB").unwrap();
         limits.set("wall-time", "1500ms").unwrap();
         limits.set("children", "7").unwrap();
-        assert_eq!((limits.memory, limits.wall_time, limits.children), (128 * MIB, 1_500, 7));
+        limits.set("tenant-memory", "25%").unwrap();
+        assert_eq!((limits.memory, limits.wall_time, limits.children, limits.tenant_memory), (128 * MIB, 1_500, 7, 25));
         assert_eq!((limits.show(Bound::Memory), limits.show(Bound::WallTime)), ("128MiB".into(), "1500ms".into()));
     }
 
@@ -304,10 +321,21 @@ mod tests {
         );
         assert_eq!(text(limits.set("memory", "5GiB")), "5GiB is over the maximum of the bound memory, 4GiB");
         assert!(text(limits.set("memory", "99999999999999GiB")).starts_with("invalid value"));
+        assert_eq!(text(limits.set("tenant-memory", "101%")), "101% is over the maximum of the bound tenant-memory, 100%");
+        assert!(text(limits.set("tenant-memory", "1GiB")).ends_with("expected a share such as 50%"));
         assert_eq!(text(limits.set("wall-time", "0s")), "0s is under the minimum of the bound wall-time, 1ms");
         limits.set("children", "0").unwrap();
         limits = Limits::default();
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn a_bound_that_cannot_be_raised_is_said_to_be_the_most_there_is() {
+        let mut limits = Limits::default();
+        let raised = "over the bound memory of 64MiB; a node started with --limit memory=VALUE raises it, up to 4GiB";
+        assert_eq!(limits.explain(Bound::Memory), raised);
+        limits.set("memory", "4096MiB").unwrap();
+        assert_eq!(limits.explain(Bound::Memory), "over the bound memory of 4GiB, which is the most that any node allows");
     }
 
     #[test]

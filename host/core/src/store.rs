@@ -151,13 +151,24 @@ pub enum Transitioned {
 /// What became of a write of metadata or state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// All entries are stored.
+    /// The whole of it is stored.
     Stored,
     /// Nothing is stored: together with what is there, it would be over this bound.
     OverBound(Bound),
-    /// Nothing is stored: a later attempt holds the request.
+    /// Nothing is stored: a later attempt holds the request, or it is done.
     Fenced,
     /// Nothing is stored: there is no such result.
+    Missing,
+}
+
+/// What became of the removal of one key of the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Popped {
+    /// It is gone; what it was, if it was there.
+    Value(Option<Json>),
+    /// Nothing is removed: a later attempt holds the request, or it is done.
+    Fenced,
+    /// Nothing is removed: there is no such result.
     Missing,
 }
 
@@ -256,20 +267,29 @@ pub trait ResultStore: Send + Sync + 'static {
     async fn wait(&self, tenant: &Tenant, ids: &[RequestId], mode: WaitMode) -> Result<Vec<Option<RequestResult>>, StoreError>;
 }
 
-/// JSON by key that a task keeps across its attempts; gone two hours after its last use.
+/// JSON by key that a task keeps across its attempts; gone two hours after its last use. `fence` is the attempt that writes, checked
+/// against the request's result in the same step.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
     /// The value under a key.
     async fn get(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError>;
 
-    /// Stores a value. Never answers `Fenced` or `Missing`: state has no holder of its own.
-    async fn set(&self, tenant: &Tenant, id: RequestId, key: &str, value: &Json, limits: &Limits) -> Result<Written, StoreError>;
+    /// Stores a value.
+    async fn set(
+        &self,
+        tenant: &Tenant,
+        id: RequestId,
+        fence: u32,
+        key: &str,
+        value: &Json,
+        limits: &Limits,
+    ) -> Result<Written, StoreError>;
 
     /// Removes a key and returns its value.
-    async fn pop(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError>;
+    async fn pop(&self, tenant: &Tenant, id: RequestId, fence: u32, key: &str) -> Result<Popped, StoreError>;
 
-    /// Removes all keys.
-    async fn clear(&self, tenant: &Tenant, id: RequestId) -> Result<(), StoreError>;
+    /// Removes all keys. Without a fence it is the host that does so, of a request that is done or gone, and nothing is checked.
+    async fn clear(&self, tenant: &Tenant, id: RequestId, fence: Option<u32>) -> Result<Written, StoreError>;
 }
 
 /// A tenant's modules as they stand, with the revision that a change must name.

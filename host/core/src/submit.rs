@@ -56,18 +56,9 @@ impl Submitter {
     ///
     /// # Errors
     /// Where the request is malformed or over a bound, or store or broker fail.
-    pub async fn submit(&self, tenant: &Tenant, mut request: Request, delay: Duration) -> Result<RequestId, SubmitError> {
-        let queue = self.check(&request)?;
-        if request.kwargs_repr.is_none() {
-            request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
-        }
-        let request = Arc::new(request);
+    pub async fn submit(&self, tenant: &Tenant, request: Request, delay: Duration) -> Result<RequestId, SubmitError> {
         let id = request.id;
-        // What is done is not queued again: the broker has forgotten it, and would hand it out as if it were new.
-        if !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, id).await? {
-            return Ok(id);
-        }
-        self.broker.submit(&[Submission { tenant: tenant.clone(), queue, request, delay }]).await?;
+        self.submit_all(tenant, vec![request], delay).await?;
         Ok(id)
     }
 
@@ -75,22 +66,33 @@ impl Submitter {
     /// them at once, and the broker takes them in one call.
     ///
     /// # Errors
-    /// As [`Self::submit`]. Where one is malformed or over a bound, none is taken.
+    /// As [`Self::submit`]. Where one is malformed or over a bound, none is taken. Where store or broker fail, some may be: submitting all
+    /// of them again, with the same ids, is safe.
     pub async fn submit_all(&self, tenant: &Tenant, requests: Vec<Request>, delay: Duration) -> Result<Vec<RequestId>, SubmitError> {
         let queues = requests.iter().map(|request| self.check(request)).collect::<Result<Vec<_>, _>>()?;
         let ids = requests.iter().map(|request| request.id).collect();
-        let new = |(mut request, queue): (Request, QueueName)| async move {
-            if request.kwargs_repr.is_none() {
-                request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
-            }
-            let queued = !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, request.id).await?;
-            let submission = Submission { tenant: tenant.clone(), queue, request: Arc::new(request), delay };
-            Ok::<_, SubmitError>((!queued).then_some(submission))
-        };
-        let created = futures::future::join_all(requests.into_iter().zip(queues).map(new)).await;
-        let submissions: Vec<Submission> = created.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        self.broker.submit(&submissions).await?;
+        let created = requests.into_iter().zip(queues).map(|(request, queue)| self.create(tenant, request, queue, delay));
+        let submissions = futures::future::try_join_all(created).await?.into_iter().flatten().collect::<Vec<_>>();
+        if !submissions.is_empty() {
+            self.broker.submit(&submissions).await?;
+        }
         Ok(ids)
+    }
+
+    /// Creates the result of a request; what is left to queue. What is done is not queued again: the broker has forgotten it, and
+    /// would hand it out as if it were new.
+    async fn create(
+        &self,
+        tenant: &Tenant,
+        mut request: Request,
+        queue: QueueName,
+        delay: Duration,
+    ) -> Result<Option<Submission>, SubmitError> {
+        if request.kwargs_repr.is_none() {
+            request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
+        }
+        let done = !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, request.id).await?;
+        Ok((!done).then(|| Submission { tenant: tenant.clone(), queue, request: Arc::new(request), delay }))
     }
 
     async fn is_final(&self, tenant: &Tenant, id: RequestId) -> Result<bool, StoreError> {

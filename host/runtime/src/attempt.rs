@@ -24,7 +24,7 @@ pub(crate) async fn execute(cache: &Arc<ModuleCache>, places: &Arc<Places>, atte
         Ok(module) => module,
         Err(outcome) => return not_started(&attempt, outcome),
     };
-    match places.take() {
+    match places.take(&attempt.context) {
         Ok(place) => run(cache.engine(), &module, attempt, ends, place).await,
         Err(full) => not_started(&attempt, Outcome::Unavailable(full)),
     }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mogbox_core::limits::Bound;
+use mogbox_core::limits::{Bound, Limits};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::places;
 
 /// The engine as receipts name it.
 pub(crate) const ENGINE_NAME: &str = "wasmtime 48.0.8";
@@ -126,10 +128,10 @@ impl EngineSettings {
         Self { guest_memory, keep_resident, ..defaults }
     }
 
-    /// Memory that one guest can have where no other is alive. Bytes.
+    /// Memory that one guest can have within these bounds where no other is alive. Bytes.
     #[must_use]
-    pub fn most_of_one_guest(&self) -> u64 {
-        self.guest_memory.saturating_sub(crate::places::before_any_memory(self))
+    pub fn most_of_one_guest(&self, limits: &Limits) -> u64 {
+        places::share_of(self.guest_memory, limits).saturating_sub(places::before_any_memory(self))
     }
 
     /// Checks every setting.

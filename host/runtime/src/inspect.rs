@@ -46,7 +46,7 @@ async fn admit(cache: &ModuleCache, places: &Arc<Places>, bytes: Arc<[u8]>, limi
     shape::check_imports(cache.engine(), &component)?;
     shape::check_exports(cache.engine(), &component)?;
     let linked = link(cache.linker(), &component).map_err(|error| format!("its imports or exports do not fit the WIT: {error:#}"))?;
-    let tasks = describe::describe(cache.engine(), &linked, limits, places.take()?).await?;
+    let tasks = describe::describe(cache.engine(), &linked, limits, places.take_for_nobody()?).await?;
     cache.keep(digest, &component, linked);
     Ok(tasks)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use crate::places::Place;
+use crate::places::{Full, Place};
 
 /// Bytes that an entry of a table takes.
 const TABLE_ENTRY: usize = size_of::<usize>();
@@ -29,8 +29,8 @@ pub(crate) struct MemoryMeter {
 pub(crate) enum Denied {
     /// It is over its own bound.
     Bound,
-    /// All guests of the node together are over theirs.
-    Node,
+    /// It is not, but others together with it are over theirs.
+    Full(Full),
 }
 
 impl MemoryMeter {
@@ -48,15 +48,17 @@ impl MemoryMeter {
         self.denied
     }
 
-    /// Why the node refused memory.
-    pub(crate) fn no_memory_left(&self) -> String {
-        self.place.no_memory_left()
+    /// Why the node refused memory that the guest's own bound allows, if it did so first.
+    pub(crate) fn no_memory_left(&self) -> Option<String> {
+        match self.denied {
+            Some(Denied::Full(full)) => Some(self.place.explain(full)),
+            Some(Denied::Bound) | None => None,
+        }
     }
 
     fn grow(&mut self, bytes: usize) -> bool {
         let granted = match self.held.checked_add(bytes).filter(|held| *held <= self.limit) {
-            Some(held) if self.place.grow(bytes as u64) => Ok(held),
-            Some(_) => Err(Denied::Node),
+            Some(held) => self.place.grow(bytes as u64).map(|()| held).map_err(Denied::Full),
             None => Err(Denied::Bound),
         };
         match granted {
@@ -116,7 +118,7 @@ mod tests {
 
     fn meter(limit: usize, guest_memory: u64) -> MemoryMeter {
         let settings = EngineSettings { guest_memory, ..EngineSettings::default() };
-        MemoryMeter::new(limit, Places::new(&settings).take().unwrap())
+        MemoryMeter::new(limit, Places::new(&settings).take_for_nobody().unwrap())
     }
 
     #[test]
@@ -145,8 +147,8 @@ mod tests {
     fn the_node_refuses_what_the_own_bound_allows() {
         let mut meter = meter(1 << 30, 2 << 20);
         assert!(!meter.memory_growing(0, 4 << 20, None).unwrap());
-        assert_eq!(meter.denied(), Some(Denied::Node));
+        assert_eq!(meter.denied(), Some(Denied::Full(Full::Node)));
         assert!(!meter.memory_growing(0, 2 << 30, None).unwrap());
-        assert_eq!(meter.denied(), Some(Denied::Node));
+        assert_eq!(meter.denied(), Some(Denied::Full(Full::Node)));
     }
 }

@@ -1,9 +1,12 @@
-//! How many guests may be alive at once on this node, running or waiting, and how much memory they may hold together.
+//! How many guests may be alive at once on this node, running or waiting, and how much memory they may hold together: all of them,
+//! and those of one tenant.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mogbox_core::limits::Unit;
+use mogbox_core::limits::{Bound, Limits, Unit};
+use mogbox_core::{TaskContext, Tenant};
 
 use crate::engine::EngineSettings;
 
@@ -14,10 +17,18 @@ const BOOKKEEPING: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Places {
     max_guests: u32,
-    max_memory: u64,
     each: u64,
     guests: AtomicU32,
-    memory: AtomicU64,
+    memory: Held,
+    /// What the guests of each tenant hold that has any.
+    tenants: Mutex<HashMap<Tenant, Arc<Held>>>,
+}
+
+/// Memory that guests hold together, and the most that they may. Bytes.
+#[derive(Debug)]
+struct Held {
+    most: u64,
+    bytes: AtomicU64,
 }
 
 /// One guest's place, free again when dropped, which is to be after the guest's memory is. What the guest may write to counts, not
@@ -25,7 +36,25 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Arc<Places>,
+    share: Option<Share>,
     memory: AtomicU64,
+}
+
+/// What a tenant's guests hold together, seen from one of them.
+#[derive(Debug)]
+struct Share {
+    tenant: Tenant,
+    held: Arc<Held>,
+    limits: Limits,
+}
+
+/// Whose memory is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// That of all guests together.
+    Node,
+    /// That of the tenant's.
+    Tenant,
 }
 
 /// What a guest may use before it asks for any memory. Bytes.
@@ -33,53 +62,126 @@ pub(crate) fn before_any_memory(settings: &EngineSettings) -> u64 {
     BOOKKEEPING.saturating_add(settings.guest_stack as u64)
 }
 
+/// The share of a node's memory for guests that one tenant's may hold. Bytes.
+pub(crate) fn share_of(guest_memory: u64, limits: &Limits) -> u64 {
+    let percent = limits.get(Bound::TenantMemory);
+    (guest_memory / 100).saturating_mul(percent).saturating_add(guest_memory % 100 * percent / 100)
+}
+
+impl Held {
+    fn new(most: u64) -> Self {
+        Self { most, bytes: AtomicU64::new(0) }
+    }
+
+    fn grow(&self, bytes: u64) -> bool {
+        let more = |held: u64| held.checked_add(bytes).filter(|held| *held <= self.most);
+        self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+    }
+
+    fn shrink(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
 impl Places {
     pub(crate) fn new(settings: &EngineSettings) -> Arc<Self> {
         Arc::new(Self {
             max_guests: settings.max_instances,
-            max_memory: settings.guest_memory,
             each: before_any_memory(settings),
             guests: AtomicU32::new(0),
-            memory: AtomicU64::new(0),
+            memory: Held::new(settings.guest_memory),
+            tenants: Mutex::default(),
         })
     }
 
-    /// A place, or why there is none.
-    pub(crate) fn take(self: &Arc<Self>) -> Result<Arc<Place>, String> {
+    /// A place for an attempt, which is one of its tenant's, or why there is none.
+    pub(crate) fn take(self: &Arc<Self>, context: &TaskContext) -> Result<Arc<Place>, String> {
+        self.take_for(Some((context.tenant(), context.limits())))
+    }
+
+    /// A place for a guest that serves nobody's request: it counts for the node alone.
+    pub(crate) fn take_for_nobody(self: &Arc<Self>) -> Result<Arc<Place>, String> {
+        self.take_for(None)
+    }
+
+    fn take_for(self: &Arc<Self>, whose: Option<(&Tenant, &Limits)>) -> Result<Arc<Place>, String> {
         let another = |guests: u32| guests.checked_add(1).filter(|guests| *guests <= self.max_guests);
         if self.guests.fetch_update(Ordering::AcqRel, Ordering::Acquire, another).is_err() {
             return Err(format!("{} guests are alive on this node, which is all that it takes (max_instances)", self.max_guests));
         }
-        let place = Arc::new(Place { places: Arc::clone(self), memory: AtomicU64::new(0) });
-        if place.grow(self.each) { Ok(place) } else { Err(self.no_memory_left()) }
+        let share = whose.and_then(|(tenant, limits)| self.enter(tenant, limits));
+        let place = Arc::new(Place { places: Arc::clone(self), share, memory: AtomicU64::new(0) });
+        match place.grow(self.each) {
+            Ok(()) => Ok(place),
+            Err(full) => Err(place.explain(full)),
+        }
     }
 
-    fn no_memory_left(&self) -> String {
-        let limit = Unit::Bytes.show(self.max_memory);
-        format!("the guests alive on this node may hold {limit} of memory together, and the rest of it does not suffice (guest_memory)")
+    /// None where the tenant may use all that there is.
+    fn enter(&self, tenant: &Tenant, limits: &Limits) -> Option<Share> {
+        let most = share_of(self.memory.most, limits);
+        if most == self.memory.most {
+            return None;
+        }
+        let held = Arc::clone(self.tenants().entry(tenant.clone()).or_insert_with(|| Arc::new(Held::new(most))));
+        Some(Share { tenant: tenant.clone(), held, limits: limits.clone() })
+    }
+
+    /// The last of a tenant's guests leaves nothing behind. Others come and go only with the lock, so what is counted is so.
+    fn leave(&self, share: Share) {
+        let mut tenants = self.tenants();
+        let Share { tenant, held, .. } = share;
+        // One is the map's, one is this.
+        if Arc::strong_count(&held) <= 2 {
+            tenants.remove(&tenant);
+        }
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, HashMap<Tenant, Arc<Held>>> {
+        // Each change is one step, so the map is whole even after a panic elsewhere.
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Place {
-    /// Takes so many bytes of the node's memory; false where there are not as many.
-    pub(crate) fn grow(&self, bytes: u64) -> bool {
-        let more = |held: u64| held.checked_add(bytes).filter(|held| *held <= self.places.max_memory);
-        let granted = self.places.memory.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok();
-        if granted {
-            self.memory.fetch_add(bytes, Ordering::AcqRel);
+    /// Takes so many bytes of the node's memory and of the tenant's share, or of neither.
+    pub(crate) fn grow(&self, bytes: u64) -> Result<(), Full> {
+        let share = self.share.as_ref().map(|share| &share.held);
+        if share.is_some_and(|share| !share.grow(bytes)) {
+            return Err(Full::Tenant);
         }
-        granted
+        if !self.places.memory.grow(bytes) {
+            share.inspect(|share| share.shrink(bytes));
+            return Err(Full::Node);
+        }
+        self.memory.fetch_add(bytes, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Gives so many bytes back, of those that this place took.
     pub(crate) fn shrink(&self, bytes: u64) {
         self.memory.fetch_sub(bytes, Ordering::AcqRel);
-        self.places.memory.fetch_sub(bytes, Ordering::AcqRel);
+        self.places.memory.shrink(bytes);
+        if let Some(share) = &self.share {
+            share.held.shrink(bytes);
+        }
     }
 
-    /// Why the node refused memory.
-    pub(crate) fn no_memory_left(&self) -> String {
-        self.places.no_memory_left()
+    /// Why memory was refused.
+    pub(crate) fn explain(&self, full: Full) -> String {
+        let show = |held: &Held| Unit::Bytes.show(held.most);
+        match (full, &self.share) {
+            (Full::Tenant, Some(Share { tenant, held, limits })) => format!(
+                "the guests of tenant {tenant} that are alive on this node may hold {} of memory together, and the rest of it does not \
+                 suffice: {}",
+                show(held),
+                limits.explain(Bound::TenantMemory)
+            ),
+            _ => format!(
+                "the guests alive on this node may hold {} of memory together, and the rest of it does not suffice (guest_memory)",
+                show(&self.places.memory)
+            ),
+        }
     }
 }
 
@@ -87,6 +189,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.shrink(self.memory.load(Ordering::Acquire));
         self.places.guests.fetch_sub(1, Ordering::AcqRel);
+        if let Some(share) = self.share.take() {
+            self.places.leave(share);
+        }
     }
 }
 
@@ -98,28 +203,59 @@ mod tests {
         Places::new(&EngineSettings { max_instances, guest_memory, ..EngineSettings::default() })
     }
 
+    fn take(places: &Arc<Places>, tenant: &str) -> Result<Arc<Place>, String> {
+        places.take_for(Some((&tenant.parse().unwrap(), &Limits::default())))
+    }
+
     #[test]
     fn a_place_is_free_again_with_all_of_its_memory() {
-        let places = places(2, 10 << 20);
-        let place = places.take().unwrap();
-        assert!(place.grow(8 << 20) && !place.grow(8 << 20));
+        let places = places(2, 20 << 20);
+        let place = take(&places, "a").unwrap();
+        assert_eq!((place.grow(8 << 20), place.grow(8 << 20)), (Ok(()), Err(Full::Tenant)));
         place.shrink(1 << 20);
         drop(place);
-        assert_eq!((places.guests.load(Ordering::Acquire), places.memory.load(Ordering::Acquire)), (0, 0));
+        assert_eq!((places.guests.load(Ordering::Acquire), places.memory.bytes.load(Ordering::Acquire)), (0, 0));
+        assert!(places.tenants().is_empty());
     }
 
     #[test]
     fn guests_are_bounded_in_number_and_in_memory() {
         let few = places(1, 10 << 20);
-        let only = few.take().unwrap();
-        assert!(few.take().unwrap_err().contains("(max_instances)"));
+        let only = few.take_for_nobody().unwrap();
+        assert!(few.take_for_nobody().unwrap_err().contains("(max_instances)"));
         drop(only);
-        few.take().unwrap();
+        few.take_for_nobody().unwrap();
         let narrow = places(10, 1 << 20);
-        let first = narrow.take().unwrap();
-        let text = narrow.take().unwrap_err();
+        let first = narrow.take_for_nobody().unwrap();
+        let text = narrow.take_for_nobody().unwrap_err();
         assert!(text.contains("may hold 1MiB of memory together") && text.ends_with("(guest_memory)"), "{text}");
         drop(first);
-        narrow.take().unwrap();
+        narrow.take_for_nobody().unwrap();
+    }
+
+    #[test]
+    fn a_tenant_takes_its_share_and_leaves_the_rest_to_others() {
+        let places = places(10, 20 << 20);
+        let first = take(&places, "greedy").unwrap();
+        first.grow(9 << 20).unwrap();
+        let text = take(&places, "greedy").unwrap_err();
+        let bound = "over the bound tenant-memory of 50%; a node started with --limit tenant-memory=VALUE raises it, up to 100%";
+        assert!(text.contains("guests of tenant greedy") && text.contains("may hold 10MiB") && text.ends_with(bound), "{text}");
+        let other = take(&places, "other").unwrap();
+        other.grow(9 << 20).unwrap();
+        assert_eq!(other.grow(1 << 20), Err(Full::Tenant));
+        let third = take(&places, "third").unwrap();
+        assert_eq!(third.grow(1 << 20), Err(Full::Node));
+        drop(first);
+        third.grow(1 << 20).unwrap();
+        assert_eq!(places.tenants().len(), 2);
+    }
+
+    #[test]
+    fn a_share_is_exact_for_any_amount_of_memory() {
+        let half = Limits::default();
+        let all = Limits { tenant_memory: 100, ..Limits::default() };
+        assert_eq!((share_of(199, &half), share_of(199, &all)), (99, 199));
+        assert_eq!((share_of(u64::MAX, &half), share_of(u64::MAX, &all)), (u64::MAX / 2, u64::MAX));
     }
 }

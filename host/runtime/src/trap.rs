@@ -21,8 +21,8 @@ pub(crate) fn outcome(error: &wasmtime::Error, guest: &Guest) -> Outcome {
     if let Some(bound) = bound_passed(error, guest) {
         return Outcome::OverBound { bound, limit: guest.limits.show(bound) };
     }
-    if guest.memory.denied() == Some(Denied::Node) {
-        return Outcome::Unavailable(guest.memory.no_memory_left());
+    if let Some(full) = guest.memory.no_memory_left() {
+        return Outcome::Unavailable(full);
     }
     if error.is::<PoolConcurrencyLimitError>() || is_of_the_machine(error) {
         return Outcome::Unavailable(format!("no room for another guest on this node: {error:#}"));

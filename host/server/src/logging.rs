@@ -64,12 +64,14 @@ impl Write for Line {
             LogFormat::Text => escape(line),
             LogFormat::Json => escape_json(line),
         };
-        io::stderr().lock().write_all(format!("{escaped}\n").as_bytes())?;
+        // A line that cannot be written, to a disk that is full say, is lost: told of it, the subscriber would say so on standard
+        // error as well, and panic when that fails.
+        let _ = io::stderr().lock().write_all(format!("{escaped}\n").as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

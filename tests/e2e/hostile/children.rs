@@ -58,3 +58,14 @@ fn families_that_fill_their_memory_and_wait_take_no_more_than_the_node_has_for_g
     assert!(["SUCCESS", "FAILURE"].map(|state| json!(state)).contains(&request["state"]), "{request}");
     victim.still_serves("a family that hoards");
 }
+
+/// Half of that memory is for others, also while the family lives: a guest that did not fit would start a second time, later.
+#[test]
+fn a_family_that_hoards_keeps_no_other_tenant_from_running_meanwhile() {
+    let victim = Victim::start(&["--guest-memory", "300MiB"]);
+    let id = victim.hostile().submit("hostile.hoard", json!([50 << 20, 4]), json!({}));
+    victim.logs("the guests of tenant hostile that are alive on this node may hold 150MiB of memory together", 5);
+    let request = victim.tenant("honest").run("example.add", json!([1, 2]));
+    assert_eq!((&request["state"], &request["number_of_starts"]), (&json!("SUCCESS"), &json!(1)), "{request}");
+    assert_eq!(victim.hostile().request(&id)["state"], "SUSPENDED");
+}

@@ -80,6 +80,11 @@ impl Victim {
         self.node.url()
     }
 
+    /// Waits until the node has logged this text so many times.
+    pub(super) fn logs(&self, text: &str, times: usize) {
+        self.node.logs(text, times);
+    }
+
     /// What the node logged.
     pub(super) fn log(&self) -> String {
         self.node.log()

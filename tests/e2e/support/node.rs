@@ -125,6 +125,14 @@ impl Node {
         self.child.id()
     }
 
+    /// Lets no file that it writes grow beyond so many bytes, or any; what is larger already is not written beyond them either.
+    pub(crate) fn bound_files(&self, bytes: &str) {
+        // The soft bound alone, so that a user who is not root can lift it again.
+        let bound = format!("--fsize={bytes}:");
+        let status = Command::new("prlimit").args(["--pid", &self.pid().to_string(), &bound]).status().unwrap();
+        assert!(status.success(), "{status:?}");
+    }
+
     /// Asks it to stop, as a service manager does.
     pub(crate) fn ask_to_stop(&self) {
         signal("TERM", self.pid()).unwrap();

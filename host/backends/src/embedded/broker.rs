@@ -14,15 +14,23 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use rusqlite::Connection;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::Database;
 use crate::broker::{BrokerSettings, exchange, receive};
 use crate::error::OpenError;
 use line::EmbeddedLine;
+use shard::LEASED;
 
 /// Its tables.
 pub(super) const SCHEMA: &str = include_str!("broker/schema.sql");
+
+/// Ends the leases of every queue, of which a new process holds none; how many there were. What was leased is taken back as what
+/// expires is: counted, so that a request that takes each process along is given up.
+pub(super) fn end_leases(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.execute("UPDATE broker_requests SET at = 0 WHERE state = ?1", [LEASED])
+}
 
 /// Control messages that a slow listener may lag behind; it misses the oldest beyond.
 const CONTROL_BACKLOG: usize = 1_024;

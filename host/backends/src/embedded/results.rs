@@ -1,6 +1,7 @@
 //! Results in tables. Every call is one transaction, and one thread runs them all, so what a step sees is what it changes.
 
 mod begin;
+mod metadata;
 mod open;
 mod reads;
 mod writes;
@@ -23,6 +24,8 @@ use super::Database;
 use crate::error::BackendError;
 use crate::results::{self, each};
 use writes::{Ending, Prepared};
+
+pub(super) use metadata::refused;
 
 /// The tables. `kept` holds the large things beside a result: its value and the report of its last attempt.
 pub(super) const SCHEMA: &str = "
@@ -139,7 +142,7 @@ impl ResultStore for EmbeddedResults {
         limits: &Limits,
     ) -> Result<Written, StoreError> {
         let (tenant, entries, limits) = (tenant.clone(), entries.clone(), limits.clone());
-        let work = move |connection: &_| writes::set_metadata(connection, (&tenant, id), fence, &entries, &limits);
+        let work = move |connection: &_| metadata::set(connection, (&tenant, id), fence, &entries, &limits);
         Ok(self.database.call(work).await?)
     }
 

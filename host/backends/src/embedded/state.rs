@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::limits::{Bound, Limits};
-use mogbox_core::store::{StateStore, StoreError, Written};
+use mogbox_core::store::{Popped, StateStore, StoreError, Written};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::columns::{STATE_TTL, expiry, now};
+use super::results::refused;
 use super::{Database, bounds};
 use crate::error::BackendError;
 
@@ -37,44 +38,68 @@ impl EmbeddedState {
     pub const fn new(database: Database) -> Self {
         Self { database }
     }
-
-    async fn take(&self, tenant: &Tenant, id: RequestId, key: &str, pop: bool) -> Result<Option<Json>, StoreError> {
-        let (tenant, key) = (tenant.clone(), key.to_owned());
-        Ok(self.database.call(move |connection| take(connection, &tenant, id, &key, pop)).await?)
-    }
 }
 
 #[async_trait]
 impl StateStore for EmbeddedState {
     async fn get(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError> {
-        self.take(tenant, id, key, false).await
+        let (tenant, key) = (tenant.clone(), key.to_owned());
+        Ok(self.database.call(move |connection| get(connection, &tenant, id, &key)).await?)
     }
 
-    async fn set(&self, tenant: &Tenant, id: RequestId, key: &str, value: &Json, limits: &Limits) -> Result<Written, StoreError> {
+    async fn set(
+        &self,
+        tenant: &Tenant,
+        id: RequestId,
+        fence: u32,
+        key: &str,
+        value: &Json,
+        limits: &Limits,
+    ) -> Result<Written, StoreError> {
         let (tenant, key, value, limits) = (tenant.clone(), key.to_owned(), value.clone(), limits.clone());
-        Ok(self.database.call(move |connection| set(connection, (&tenant, id), &key, &value, &limits)).await?)
+        let work = move |connection: &_| match refused(connection, &tenant, id, Some(fence))? {
+            Some(why) => Ok(why),
+            None => set(connection, (&tenant, id), &key, &value, &limits),
+        };
+        Ok(self.database.call(work).await?)
     }
 
-    async fn pop(&self, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, StoreError> {
-        self.take(tenant, id, key, true).await
+    async fn pop(&self, tenant: &Tenant, id: RequestId, fence: u32, key: &str) -> Result<Popped, StoreError> {
+        let (tenant, key) = (tenant.clone(), key.to_owned());
+        let work = move |connection: &_| match refused(connection, &tenant, id, Some(fence))? {
+            Some(Written::Missing) => Ok(Popped::Missing),
+            Some(_) => Ok(Popped::Fenced),
+            None => pop(connection, &tenant, id, &key).map(Popped::Value),
+        };
+        Ok(self.database.call(work).await?)
     }
 
-    async fn clear(&self, tenant: &Tenant, id: RequestId) -> Result<(), StoreError> {
+    async fn clear(&self, tenant: &Tenant, id: RequestId, fence: Option<u32>) -> Result<Written, StoreError> {
         let tenant = tenant.clone();
-        Ok(self.database.call(move |connection| clear(connection, &tenant, id)).await?)
+        let work = move |connection: &_| {
+            if let (Some(_), Some(why)) = (fence, refused(connection, &tenant, id, fence)?) {
+                return Ok(why);
+            }
+            clear(connection, &tenant, id).map(|()| Written::Stored)
+        };
+        Ok(self.database.call(work).await?)
     }
 }
 
-fn take(connection: &Connection, tenant: &Tenant, id: RequestId, key: &str, pop: bool) -> Result<Option<Json>, BackendError> {
+fn pop(connection: &Connection, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, BackendError> {
+    let found = get(connection, tenant, id, key)?;
+    let entry = (tenant.as_str(), id.as_bytes(), key);
+    connection.prepare_cached("DELETE FROM state_entries WHERE tenant = ?1 AND id = ?2 AND key = ?3")?.execute(entry)?;
+    Ok(found)
+}
+
+fn get(connection: &Connection, tenant: &Tenant, id: RequestId, key: &str) -> Result<Option<Json>, BackendError> {
     if !refresh(connection, tenant, id)? {
         return Ok(None);
     }
     let entry = (tenant.as_str(), id.as_bytes(), key);
     let mut select = connection.prepare_cached("SELECT value FROM state_entries WHERE tenant = ?1 AND id = ?2 AND key = ?3")?;
     let found: Option<String> = select.query_row(entry, |row| row.get(0)).optional()?;
-    if pop {
-        connection.prepare_cached("DELETE FROM state_entries WHERE tenant = ?1 AND id = ?2 AND key = ?3")?.execute(entry)?;
-    }
     let parse = |text: String| Json::parse(&text, text.len()).map_err(|error| BackendError::Malformed(format!("state {key:?}: {error}")));
     found.map(parse).transpose()
 }
@@ -130,24 +155,31 @@ pub(super) fn clear(connection: &Connection, tenant: &Tenant, id: RequestId) -> 
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use mogbox_core::request::Request;
+    use mogbox_core::store::ResultStore as _;
+
     use super::*;
+    use crate::embedded::EmbeddedResults;
 
     #[tokio::test]
     async fn a_state_that_has_expired_is_gone_and_one_that_is_used_lives_on() {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(folder.path()).unwrap();
         let (state, tenant, id) = (EmbeddedState::new(database.clone()), Tenant::default(), RequestId::random());
+        let (results, request) = (EmbeddedResults::new(database.clone()), Request { id, ..Request::new("demo.add".parse().unwrap()) });
+        results.create(&tenant, &request, Timestamp::now()).await.unwrap();
         let limits = Limits { state_keys: 1, ..Limits::default() };
         let expire = async |at: i64| database.call(move |c| Ok(c.execute("UPDATE states SET expires = ?1", [at])?)).await.unwrap();
         let expires =
             async || database.call(|c| Ok(c.query_row("SELECT expires FROM states", [], |row| row.get::<_, i64>(0))?)).await.unwrap();
-        state.set(&tenant, id, "a", &Json::null(), &limits).await.unwrap();
+        state.set(&tenant, id, 1, "a", &Json::null(), &limits).await.unwrap();
         expire(expiry(Duration::from_secs(100))).await;
         assert_eq!(state.get(&tenant, id, "a").await.unwrap(), Some(Json::null()));
         assert!(expires().await >= expiry(STATE_TTL));
         expire(1).await;
         assert_eq!(state.get(&tenant, id, "a").await.unwrap(), None);
-        assert_eq!(state.set(&tenant, id, "b", &Json::null(), &limits).await.unwrap(), Written::Stored);
+        assert_eq!(state.set(&tenant, id, 1, "b", &Json::null(), &limits).await.unwrap(), Written::Stored);
         assert_eq!(state.get(&tenant, id, "a").await.unwrap(), None);
         assert!(expires().await >= expiry(STATE_TTL));
     }

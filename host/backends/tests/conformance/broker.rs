@@ -11,6 +11,7 @@ mod model;
 mod order;
 mod outage;
 mod twins;
+mod reopening;
 mod verdicts;
 mod waking;
 mod world;

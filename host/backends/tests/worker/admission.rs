@@ -58,7 +58,7 @@ async fn a_request_without_a_result_is_discarded(world: World) {
 
 async fn a_request_that_is_final_already_is_acknowledged_and_its_state_cleared(world: World) {
     let id = world.submit_task(TASK).await;
-    world.state.set(&world.tenant, id, "step", &json("1"), &Limits::default()).await.unwrap();
+    world.state.set(&world.tenant, id, 1, "step", &json("1"), &Limits::default()).await.unwrap();
     world.results.revoke(&world.tenant, id, Timestamp::now()).await.unwrap();
     let before = world.result(id).await;
     not_run(&world).await;

@@ -58,6 +58,7 @@ async fn an_attempt_whose_lease_another_node_took_is_stopped_and_writes_nothing(
         let denied = ContextError::Denied(format!("attempt 1 no longer holds request {id}"));
         assert_eq!(attempt.context.set_metadata(&entries([("by", "1")])).await, Err(denied.clone()));
         assert_eq!(attempt.context.set_state("by", &json("1")).await, Err(denied.clone()));
+        assert_eq!(attempt.context.pop_state("by").await, Err(denied.clone()));
         assert_eq!(attempt.context.clear_state().await, Err(denied));
         has_stopped.happens();
         Outcome::Stopped(StopReason::LeaseLost)
@@ -103,8 +104,12 @@ async fn an_attempt_that_is_late_without_knowing_is_fenced_off(world: World) {
     let script = Script::default().then(TASK, |attempt| async move {
         started.happens();
         go.happened().await;
-        let written = attempt.context.set_metadata(&entries([("by", "1")])).await;
-        assert!(matches!(written, Err(ContextError::Denied(_))), "{written:?}");
+        assert_eq!(attempt.context.stop().reason(), None);
+        let denied = ContextError::Denied(format!("attempt 1 no longer holds request {}", attempt.context.request().id));
+        assert_eq!(attempt.context.set_metadata(&entries([("by", "1")])).await, Err(denied.clone()));
+        assert_eq!(attempt.context.set_state("by", &json("1")).await, Err(denied.clone()));
+        assert_eq!(attempt.context.pop_state("by").await, Err(denied.clone()));
+        assert_eq!(attempt.context.clear_state().await, Err(denied));
         was_checked.happens();
         saw(&1)
     });

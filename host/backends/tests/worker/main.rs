@@ -33,6 +33,8 @@ mod script;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod submission;
+#[cfg(test)]
 mod tap;
 #[cfg(test)]
 mod world;

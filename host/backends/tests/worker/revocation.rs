@@ -33,7 +33,7 @@ async fn a_revoked_attempt_is_stopped_and_its_result_stays_revoked(world: World)
     let id = world.submit_task(TASK).await;
     running.happened().await;
     node.listens().await;
-    world.state.set(&world.tenant, id, "step", &json("1"), &Limits::default()).await.unwrap();
+    world.state.set(&world.tenant, id, 1, "step", &json("1"), &Limits::default()).await.unwrap();
     revoke(&*world.results, &*world.broker, &world.tenant, id, &Limits::default()).await.unwrap();
     assert_eq!(node.settled(1).await, [Verdict::Done]);
     assert!(started.elapsed() < FAST, "{:?}", started.elapsed());

@@ -31,7 +31,7 @@ impl ContextError {
     pub(crate) fn over(bound: Bound, explained: String) -> Self {
         match bound.unit() {
             Unit::Bytes => Self::TooLarge(explained),
-            Unit::Milliseconds | Unit::Count => Self::Limit(explained),
+            Unit::Milliseconds | Unit::Count | Unit::Percent => Self::Limit(explained),
         }
     }
 }

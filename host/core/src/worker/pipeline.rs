@@ -208,7 +208,7 @@ impl Pipeline {
 
     /// State that stays behind is gone after two hours anyway, so an error here holds nothing up.
     async fn clear_state(&self, delivery: &Delivery) {
-        if let Err(error) = self.ports.state.clear(&delivery.lease.tenant, delivery.request.id).await {
+        if let Err(error) = self.ports.state.clear(&delivery.lease.tenant, delivery.request.id, None).await {
             tracing::warn!(request = %delivery.request.id, %error, "state not cleared");
         }
     }

@@ -1,15 +1,15 @@
-//! How late an attempt ends after its deadline: a guest that spins, and one parked in each import of the host at a store that never
-//! answers. On two threads that have nothing else to do, then on two that other guests keep busy.
+//! How late an attempt ends after its deadline: a guest that spins, one that waits in each import of the host, and one that calls over
+//! and over what nobody waits in. On two threads that have nothing else to do, then on two that other guests keep busy.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mogbox_core::executor::StopReason;
-use mogbox_core::{Executor as _, Limits, Outcome, Stop};
+use mogbox_core::{Executor as _, Outcome, Stop};
 use mogbox_runtime::EngineSettings;
 
-use crate::guests::{Guest, WASI};
-use crate::parking::CALLS;
+use crate::endless::{Endless, endless, wide};
+use crate::guests::Guest;
 use crate::report::Report;
 use crate::world::{Run, World};
 
@@ -17,23 +17,18 @@ const RUNS: usize = 200;
 const DEADLINE: Duration = Duration::from_millis(20);
 
 const SPIN: &str = "(loop $again (br $again)) unreachable";
-const SLEEP: &str = "(call $block (call $subscribe (i64.const 3600000000000))) unreachable";
-const POLL: &str = r#"
-  (i32.store (i32.const 320) (call $subscribe (i64.const 3600000000000)))
-  (call $poll (i32.const 320) (i32.const 1) (i32.const 256)) unreachable"#;
 
 pub(crate) fn bench(report: &mut Report) {
     let world = World::with(&EngineSettings { max_instances: 100, ..EngineSettings::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let guests = guests();
-        for (_, module) in &guests {
-            late(&world, module).await;
+        let guests = endless();
+        for guest in &guests {
+            late(&world, guest).await;
         }
         measure(report, &world, "idle", &guests).await;
         let stop = Stop::new();
-        let busy = Limits { cpu_time: 3_600_000, wall_time: 3_600_000, ..Limits::default() };
-        let spinner = || Run { stop: stop.clone(), ..Run::of(&Guest::running(SPIN)) }.within(busy.clone());
+        let spinner = || Run { stop: stop.clone(), ..Run::of(&Guest::running(SPIN)) }.within(wide());
         let spinners = [world.start(spinner()), world.start(spinner())];
         measure(report, &world, "busy", &guests).await;
         stop.force(StopReason::Draining);
@@ -43,19 +38,14 @@ pub(crate) fn bench(report: &mut Report) {
     });
 }
 
-fn guests() -> Vec<(&'static str, Vec<u8>)> {
-    let wasi = |run| Guest { world: "with-wasi", imports: WASI, ..Guest::running(run) }.build();
-    let own = [("spin", Guest::running(SPIN).build()), ("block", wasi(SLEEP)), ("poll", wasi(POLL))];
-    own.into_iter().chain(CALLS.iter().map(|call| (call.name, call.build()))).collect()
-}
-
-async fn measure(report: &mut Report, world: &World, machine: &str, guests: &[(&'static str, Vec<u8>)]) {
+async fn measure(report: &mut Report, world: &World, machine: &str, guests: &[Endless]) {
     let mut worst: Vec<f64> = Vec::new();
-    for (name, module) in guests {
+    for guest in guests {
         let mut samples = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
-            samples.push(late(world, module).await);
+            samples.push(late(world, guest).await);
         }
+        let name = guest.name.replace(' ', "-");
         report.tell(&format!("late_{machine}_{name}"), "ms", &samples);
         report.tell_quantile(&format!("late_{machine}_{name}_p99"), "ms", &samples, 0.99);
         worst.extend(samples);
@@ -64,9 +54,9 @@ async fn measure(report: &mut Report, world: &World, machine: &str, guests: &[(&
 }
 
 /// Milliseconds from the deadline to the end of an attempt.
-async fn late(world: &World, module: &[u8]) -> f64 {
-    world.memory.hangs.store(true, Ordering::Release);
-    let attempt = world.attempt(Run { deadline: Some(DEADLINE), ..Run::of_module(module.to_vec()) });
+async fn late(world: &World, guest: &Endless) -> f64 {
+    world.memory.hangs.store(guest.hangs, Ordering::Release);
+    let attempt = world.attempt(Run { deadline: Some(DEADLINE), ..Run::of_module(guest.module.clone()) }.within(wide()));
     let context = attempt.context.clone();
     let sandbox = world.sandbox.clone();
     // On a thread of the runtime's own, as a node's attempts are.

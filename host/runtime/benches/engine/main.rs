@@ -6,6 +6,9 @@
 mod attempt;
 mod bare;
 mod deadlines;
+#[path = "../../tests/sandbox/endless.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod endless;
 #[path = "../../tests/sandbox/guests.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 mod guests;

@@ -21,7 +21,7 @@ pub(crate) fn bench(report: &mut Report) {
 
 async fn park(report: &mut Report, world: &World) {
     let digest = world.push(&modules::bench());
-    let limits = Limits { call_time: 3_600_000, wall_time: 3_600_000, ..Limits::default() };
+    let limits = Limits { call_time: 3_600_000, wall_time: 3_600_000, tenant_memory: 100, ..Limits::default() };
     let stop = Stop::new();
     let run = |task, args| Run { task, args, stop: stop.clone(), ..Run::of_module(Vec::new()) }.within(limits.clone());
     let warm = world.start_attempt(world.attempt_of(digest, run("bench.noop", vec![]))).await.unwrap().outcome;

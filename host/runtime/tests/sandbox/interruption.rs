@@ -1,12 +1,14 @@
 //! Guests that do not end by themselves, spinning or waiting, and how each is ended.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mogbox_core::executor::StopReason;
 use mogbox_core::{Bound, Executor, Limits, Outcome, Stop};
 use mogbox_runtime::EngineSettings;
 
+use crate::endless::{endless, wide};
 use crate::guests::{CONTEXT, Guest, REQUESTS, STATE, WASI};
 use crate::parking::{CALLS, ENTRY};
 use crate::world::{NEVER_ANSWERED, Run, World};
@@ -75,19 +77,27 @@ async fn an_endless_loop_ends_with_its_cpu_time() {
 #[tokio::test]
 async fn every_endless_guest_ends_with_its_deadline() {
     let world = World::new();
+    for guest in endless() {
+        world.memory.hangs.store(guest.hangs, Ordering::Release);
+        // The bound on wall time counts from when the module is there, the deadline does not.
+        let compiled = world.run(Run::of_module(guest.module.clone()).within(Limits { wall_time: 1, ..wide() })).await;
+        assert_eq!(compiled.outcome, over(Bound::WallTime, "1ms"), "{}", guest.name);
+        let run = Run { deadline: Some(Duration::from_millis(50)), ..Run::of_module(guest.module) }.within(wide());
+        assert_eq!(world.run(run).await.outcome, Outcome::DeadlinePassed, "{}", guest.name);
+    }
+    world.memory.hangs.store(false, Ordering::Release);
     world.still_serves().await;
-    for run in [spinning(), waiting(), sleeping()] {
-        let mut warm = Run::of(&Guest::default());
-        warm.module = run.module.clone();
-        let stopped = Stop::new();
-        warm.stop = stopped.clone();
-        let compiled = world.start(warm);
-        world.reached().await;
-        stopped.force(StopReason::Draining);
-        compiled.await.unwrap();
-        let execution = world.survives(Run { deadline: Some(Duration::from_millis(50)), ..run }).await;
-        assert_eq!(execution.outcome, Outcome::DeadlinePassed);
-        world.reached().await;
+}
+
+#[test]
+fn there_is_an_endless_guest_for_every_import_of_the_wit() {
+    let names: Vec<&str> = endless().iter().map(|guest| guest.name).collect();
+    for interface in ["context", "state", "requests", "log"] {
+        let path = format!("{}/../../wit/{interface}.wit", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let functions: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(": func(")?.0.trim())).collect();
+        assert!(!functions.is_empty());
+        assert_eq!(functions.iter().find(|name| !names.contains(name)), None, "{interface}");
     }
 }
 
@@ -110,7 +120,7 @@ async fn every_endless_guest_ends_when_the_host_says_so() {
 async fn every_call_of_the_host_has_a_time_of_its_own() {
     let world = World::new();
     world.still_serves().await;
-    world.memory.hangs.store(true, std::sync::atomic::Ordering::Release);
+    world.memory.hangs.store(true, Ordering::Release);
     for call in CALLS {
         let limits = Limits { call_time: 1, ..Limits::default() };
         let execution = world.run(Run::of_module(call.build()).within(limits)).await;

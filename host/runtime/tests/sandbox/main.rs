@@ -9,6 +9,8 @@ mod artifacts;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod endless;
+#[cfg(test)]
 mod guests;
 #[cfg(test)]
 mod interruption;

@@ -13,7 +13,7 @@ use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
-use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Step, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
@@ -148,21 +148,21 @@ impl StateStore for Memory {
         Ok(self.state.lock().unwrap().get(key).cloned())
     }
 
-    async fn set(&self, _: &Tenant, _: RequestId, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
+    async fn set(&self, _: &Tenant, _: RequestId, _: u32, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
         self.answer().await;
         self.state.lock().unwrap().insert(key.to_owned(), value.clone());
         Ok(Written::Stored)
     }
 
-    async fn pop(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
+    async fn pop(&self, _: &Tenant, _: RequestId, _: u32, key: &str) -> Stored<Popped> {
         self.answer().await;
-        Ok(self.state.lock().unwrap().remove(key))
+        Ok(Popped::Value(self.state.lock().unwrap().remove(key)))
     }
 
-    async fn clear(&self, _: &Tenant, _: RequestId) -> Stored<()> {
+    async fn clear(&self, _: &Tenant, _: RequestId, _: Option<u32>) -> Stored<Written> {
         self.answer().await;
         self.state.lock().unwrap().clear();
-        Ok(())
+        Ok(Written::Stored)
     }
 }
 
@@ -258,6 +258,7 @@ pub(crate) struct World {
 pub(crate) struct Run {
     pub(crate) module: Vec<u8>,
     pub(crate) task: &'static str,
+    pub(crate) tenant: Tenant,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) stop: Stop,
@@ -273,8 +274,8 @@ impl Run {
 
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
-        let args = vec![json("[1,2.0,\"drei\"]")];
-        Self { module, task: "t", limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
+        Self { module, task: "t", tenant, limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
     }
 
     /// The same within these limits.
@@ -350,7 +351,7 @@ impl World {
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
         let identity = AttemptIdentity {
-            lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
+            lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
             limits: run.limits,
             stop: run.stop,

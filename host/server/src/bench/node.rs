@@ -47,7 +47,9 @@ impl Node {
     pub(super) async fn start(backend: &Backend, queue: &str, options: &NodeOptions, folder: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--queue", queue, "--concurrency"]);
+        // Where all that is measured is one tenant's, it may use all of the node.
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--limit", "tenant-memory=100%", "--queue", queue]);
+        command.arg("--concurrency");
         command.arg(options.concurrency.to_string()).arg("--lease").arg(format!("{}ms", options.lease.as_millis()));
         command.env_remove("MOGBOX_REDIS").env_remove("MOGBOX_LOG").env("TOKIO_WORKER_THREADS", options.threads.to_string());
         match backend {

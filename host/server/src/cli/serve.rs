@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_none_is_named_with_those_there_are() {
         let error = |text: &str| format!("{:#}", limits(&[text.to_owned()]).unwrap_err());
-        assert!(error("memroy=1GiB").contains("expected one of memory, wall-time"), "{}", error("memroy=1GiB"));
+        assert!(error("memroy=1GiB").contains("expected one of memory, tenant-memory"), "{}", error("memroy=1GiB"));
         assert!(error("memory").contains("NAME=VALUE"));
         assert_eq!(limits(&["children=7".to_owned()]).unwrap().children, 7);
     }

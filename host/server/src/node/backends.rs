@@ -108,14 +108,16 @@ fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
         artifacts: settings.artifacts.clone(),
         ..sized
     };
-    let (most, memory) = (engine.most_of_one_guest(), settings.limits.get(Bound::Memory));
+    let (most, memory) = (engine.most_of_one_guest(&settings.limits), settings.limits.get(Bound::Memory));
     if memory > most {
         let show = |bytes| Unit::Bytes.show(bytes);
         bail!(
-            "a guest may take {} (the bound memory), but all of them together {}, stacks included: \
-             raise that with --guest-memory, or lower the bound with --limit memory=VALUE",
+            "a guest may take {} (the bound memory), but all of them together {}, stacks included, and those of one tenant {} of it \
+             (the bound tenant-memory): raise that with --guest-memory or --limit tenant-memory=VALUE, or lower the bound with \
+             --limit memory=VALUE",
             show(memory),
-            show(engine.guest_memory)
+            show(engine.guest_memory),
+            settings.limits.show(Bound::TenantMemory)
         );
     }
     Ok(engine)

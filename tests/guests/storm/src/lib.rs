@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use mogbox_guest::{Child, ChildId, Context, Result, TaskError, task};
 
-/// Works step by step, and keeps in metadata how far it is. Answers the number of steps.
+/// Works step by step, and keeps in metadata how far it is. Answers the number of steps. Fails where another attempt writes state
+/// meanwhile: that one holds the request no more.
 #[task(name = "storm.work")]
 fn work(ctx: &Context, steps: u64, step_ms: u64) -> Result<u64> {
+    let (state, attempt) = (ctx.state(), ctx.request().attempt);
     for step in 1..=steps {
+        state.set("attempt", attempt)?;
         ctx.sleep(Duration::from_millis(step_ms));
         ctx.set_metadata("step", step)?;
+        if let Some(other) = state.get::<u32>("attempt")?.filter(|found| *found != attempt) {
+            return Err(TaskError::failed("Overtaken", format!("attempt {other} wrote state while attempt {attempt} ran")));
+        }
     }
     Ok(steps)
 }

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::{RequestId, Tenant};
-use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::result::{RequestResult, State};
-use mogbox_core::store::{Step, Transition, Transitioned, Waits, Written};
+use mogbox_core::store::{Step, Transition, Transitioned, Waits};
 use mogbox_core::wire::value::StoredValue;
 use rusqlite::Connection;
 
@@ -95,7 +94,7 @@ pub(super) fn create(
         return Ok(false);
     }
     insert(connection, tenant, result, Some(queue))?;
-    store_metadata(connection, tenant, result.id, metadata)?;
+    super::metadata::store(connection, tenant, result.id, metadata)?;
     Ok(true)
 }
 
@@ -224,35 +223,4 @@ pub(super) fn revoke(connection: &Connection, tenant: &Tenant, id: RequestId, en
             Ok(Some(before))
         }
     }
-}
-
-pub(super) fn set_metadata(
-    connection: &Connection,
-    (tenant, id): (&Tenant, RequestId),
-    fence: Option<u32>,
-    entries: &Entries,
-    limits: &Limits,
-) -> Result<Written, BackendError> {
-    let Some(standing) = standing(connection, tenant, id)? else { return Ok(Written::Missing) };
-    if fence.is_some_and(|fence| standing.state.is_final() || fence < standing.attempt) {
-        return Ok(Written::Fenced);
-    }
-    let present = "SELECT key, length(CAST(key AS BLOB)) + length(CAST(value AS BLOB)) FROM metadata WHERE tenant = ?1 AND id = ?2";
-    let mut sizes = crate::embedded::bounds::sizes(connection, present, tenant, id)?;
-    sizes.extend(entries.iter().map(|(key, value)| (key.to_owned(), key.len() + value.size())));
-    if let Some(bound) = crate::embedded::bounds::over(&sizes, limits, Bound::MetadataKeys, Bound::Metadata) {
-        return Ok(Written::OverBound(bound));
-    }
-    store_metadata(connection, tenant, id, entries)?;
-    let sql = "UPDATE results SET expires = ?3 WHERE tenant = ?1 AND id = ?2";
-    connection.prepare_cached(sql)?.execute((tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL)))?;
-    Ok(Written::Stored)
-}
-
-fn store_metadata(connection: &Connection, tenant: &Tenant, id: RequestId, entries: &Entries) -> Result<(), BackendError> {
-    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO metadata (tenant, id, key, value) VALUES (?1, ?2, ?3, ?4)")?;
-    for (key, value) in entries.iter() {
-        statement.execute((tenant.as_str(), id.as_bytes(), key, value.as_str()))?;
-    }
-    Ok(())
 }

@@ -20,7 +20,7 @@ use crate::results::{CHUNK, MAX_CHILDREN};
 
 static READ: LazyLock<Script> = script!("read.lua");
 static VALUE: LazyLock<Script> = script!("value.lua");
-static METADATA: LazyLock<Script> = script!("../bounds.lua", "metadata.lua");
+static METADATA: LazyLock<Script> = script!("../entries/bounds.lua", "metadata.lua");
 static METADATA_ENTRY: LazyLock<Script> = script!("metadata_entry.lua");
 
 /// Fields in the order in which the script answers.

@@ -29,6 +29,19 @@ local function malformed(key)
     return redis.error_reply('MALFORMED result ' .. key .. ' has a number that is none')
 end
 
+-- Why an attempt may not write beside this result: nil where it may, else 'MISSING', 'FENCED' or an error. An attempt whose result
+-- is final holds it no more. The fence '' is that of a writer from outside, who needs no more than a result.
+local function refused(key, fence)
+    local result = standing(key)
+    if not result then
+        return 'MISSING'
+    elseif not sound(result) then
+        return malformed(key)
+    elseif fence ~= '' and (FINAL[result.state] or tonumber(fence) < result.attempt) then
+        return 'FENCED'
+    end
+end
+
 -- Most counts are small, and cheaper looked up than formatted.
 local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
 

@@ -14,6 +14,7 @@ use mogbox_core::wire::value::StoredValue;
 use redis::{Script, ScriptInvocation};
 
 use crate::error::BackendError;
+use crate::redis::entries::{self, Hash};
 use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
 use crate::results::{CHUNK, pending, revoked};
@@ -22,7 +23,6 @@ static CREATE: LazyLock<Script> = script!("standing.lua", "create.lua");
 static TRANSITION: LazyLock<Script> = script!("standing.lua", "transition.lua");
 static BEGIN: LazyLock<Script> = script!("standing.lua", "begin.lua");
 static REVOKE: LazyLock<Script> = script!("standing.lua", "revoke.lua");
-static SET_METADATA: LazyLock<Script> = script!("standing.lua", "../bounds.lua", "set_metadata.lua");
 
 pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, BackendError> {
     let id = request.id;
@@ -172,21 +172,12 @@ pub(super) async fn set_metadata(
     tenant: &Tenant,
     id: RequestId,
     fence: Option<u32>,
-    entries: &Entries,
+    metadata: &Entries,
     limits: &Limits,
 ) -> Result<Written, BackendError> {
-    let mut call = SET_METADATA.key(keys::result(tenant, id));
-    call.key(keys::metadata(tenant, id)).arg(fence.map(|fence| fence.to_string()).unwrap_or_default());
-    call.arg(limits.get(Bound::MetadataKeys)).arg(limits.get(Bound::Metadata)).arg(keys::RESULT_TTL);
-    pairs(&mut call, entries.iter().map(|(key, value)| (key, value.as_str())));
-    let answer: String = connection.run(&call).await?;
-    match answer.as_str() {
-        "STORED" => Ok(Written::Stored),
-        "KEYS" => Ok(Written::OverBound(Bound::MetadataKeys)),
-        "BYTES" => Ok(Written::OverBound(Bound::Metadata)),
-        "FENCED" => Ok(Written::Fenced),
-        _ => Ok(Written::Missing),
-    }
+    let (key, ttl) = (keys::metadata(tenant, id), keys::RESULT_TTL);
+    let hash = Hash { key, ttl, keys: Bound::MetadataKeys, bytes: Bound::Metadata, limits };
+    entries::set(connection, (tenant, id), fence, &hash, metadata.iter().map(|(key, value)| (key, value.as_str()))).await
 }
 
 /// What a script needs to make a result final: its value's fields, and the channel of whoever waits.

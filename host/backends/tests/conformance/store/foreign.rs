@@ -87,7 +87,12 @@ async fn a_count_that_is_no_number_is_refused_by_every_write() {
     let _: i64 = raw.call("HSET", result_key(tenant, id, ""), &[b"number_of_stops", b"many"]).await;
     is_malformed(world.results.transition(tenant, id, 1, &finish(State::Success)).await);
     is_malformed(world.results.revoke(tenant, id, now()).await);
-    is_malformed(world.results.set_metadata(tenant, id, None, &entries([("k", "1")]), &Limits::default()).await);
+    let limits = Limits::default();
+    is_malformed(world.results.set_metadata(tenant, id, None, &entries([("k", "1")]), &limits).await);
+    is_malformed(world.state.set(tenant, id, 1, "k", &json("1"), &limits).await);
+    is_malformed(world.state.pop(tenant, id, 1, "k").await);
+    is_malformed(world.state.clear(tenant, id, Some(1)).await);
+    world.state.clear(tenant, id, None).await.unwrap();
 }
 
 #[tokio::test]

@@ -158,32 +158,32 @@ async fn every_other_key_has_a_time_to_live_as_well() {
     let report = Report { attempt: 1, receipt: Receipt::default(), error: None, log: Vec::new(), dropped_lines: 0 };
     let Transition::Finish { state, value, at, .. } = finish(State::Success) else { unreachable!() };
     world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default() }).await;
-    world.state.set(tenant, id, "k", &json("1"), &Limits::default()).await.unwrap();
+    let other = world.running().await;
+    world.state.set(tenant, other, 1, "k", &json("1"), &Limits::default()).await.unwrap();
     let keys: Vec<String> = raw.lives(tenant).await.into_iter().filter(|(_, ttl)| *ttl > 0).map(|(key, _)| key).collect();
     let [result, value] = ["", "/value"].map(|part| result_key(tenant, id, part));
-    assert_eq!(
-        keys,
-        [format!("{tenant}.mogbox.report.{id}"), result, value, format!("{tenant}.mognet.state.{id}")].map(String::from).sorted()
-    );
+    let [running, kept] = [result_key(tenant, other, ""), format!("{tenant}.mognet.state.{other}")];
+    assert_eq!(keys, [format!("{tenant}.mogbox.report.{id}"), result, value, running, kept].sorted());
 }
 
 #[tokio::test]
 async fn state_lives_on_whenever_it_is_used_and_is_gone_when_cleared() {
-    let (world, mut raw, id) = (World::redis().await, Raw::open().await, RequestId::random());
-    let (tenant, key) = (&world.tenant, format!("{}.mognet.state.{id}", world.tenant));
-    world.state.set(tenant, id, "k", &json("{\"a\":1}"), &Limits::default()).await.unwrap();
+    let (world, mut raw) = (World::redis().await, Raw::open().await);
+    let (tenant, id) = (&world.tenant, world.running().await);
+    let key = format!("{tenant}.mognet.state.{id}");
+    world.state.set(tenant, id, 1, "k", &json("{\"a\":1}"), &Limits::default()).await.unwrap();
     assert_eq!(raw.hash(&key).await, pairs([("k", "{\"a\":1}")]));
     for used in ["get", "set"] {
         let _: bool = raw.call("EXPIRE", &key, &[b"100"]).await;
         match used {
             "get" => drop(world.state.get(tenant, id, "k").await.unwrap()),
-            _ => drop(world.state.set(tenant, id, "l", &json("1"), &Limits::default()).await.unwrap()),
+            _ => drop(world.state.set(tenant, id, 1, "l", &json("1"), &Limits::default()).await.unwrap()),
         }
         let ttl: i64 = raw.call("TTL", &key, &[]).await;
         assert!((7_195..=7_200).contains(&ttl), "{ttl}");
     }
-    world.state.clear(tenant, id).await.unwrap();
-    assert_eq!(raw.lives(tenant).await, []);
+    world.state.clear(tenant, id, Some(1)).await.unwrap();
+    assert_eq!(raw.call::<i64>("EXISTS", &key, &[]).await, 0);
 }
 
 #[tokio::test]

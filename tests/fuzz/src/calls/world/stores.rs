@@ -67,6 +67,6 @@ impl Stores {
         assert!(metadata.size() <= limits.length(Bound::Metadata), "{} bytes of metadata", metadata.size());
         let children = self.results.children(&tenant, id).await.expect("the store answers");
         assert!(children.len() <= limits.length(Bound::Children), "{} children", children.len());
-        self.state.clear(&tenant, id).await.expect("the store answers");
+        self.state.clear(&tenant, id, None).await.expect("the store answers");
     }
 }

@@ -19,10 +19,3 @@ local function over_bound(key, first, most_keys, most_bytes)
     end
     return count > most_keys and 'KEYS' or bytes > most_bytes and 'BYTES' or nil
 end
-
-local function store(key, first, ttl)
-    for i = first, #ARGV, 2 do
-        redis.call('HSET', key, ARGV[i], ARGV[i + 1])
-    end
-    redis.call('EXPIRE', key, ttl)
-end
