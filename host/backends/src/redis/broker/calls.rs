@@ -1,6 +1,7 @@
 //! The script calls: arguments in, answers out. Their meaning is in the scripts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -26,8 +27,13 @@ const SHARED: [&str; 3] = [include_str!("shard.lua"), include_str!("requests.lua
 
 const EXCHANGE: [&str; 2] = [include_str!("claim.lua"), include_str!("exchange.lua")];
 
-/// Tenant, id, fence, expiries, microseconds it lay ready, body.
-type Claim = (String, String, u32, u32, u64, Vec<u8>);
+/// Tenant, id, fence, and the request's text.
+type Claim = (String, String, u32, Vec<u8>);
+
+/// Where a request's text has these numbers, and where its body begins; see `requests.lua`.
+const EXPIRIES: Range<usize> = 12..22;
+const SINCE: Range<usize> = 22..38;
+const BODY: usize = 54;
 
 pub(super) struct Calls {
     connection: RedisConnection,
@@ -86,8 +92,8 @@ impl Calls {
             call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
             decide(&mut call, verdict);
         }
-        let (next, claims): (i64, Vec<Claim>) = self.connection.run(&call).await?;
-        let messages = claims.into_iter().filter_map(|claim| message(partition, claim)).collect();
+        let (now, next, claims): (u64, i64, Vec<Claim>) = self.connection.run(&call).await?;
+        let messages = claims.into_iter().filter_map(|claim| message(partition, claim, now)).collect();
         Ok(Claimed { messages, next: u64::try_from(next).ok().map(Duration::from_micros) })
     }
 
@@ -143,12 +149,19 @@ fn decide(call: &mut ScriptInvocation<'_>, verdict: &Verdict) {
 }
 
 /// None where a name in the lease is none of ours: whoever wrote it by hand gets it logged each time its lease ends.
-fn message(partition: &Partition, claim: Claim) -> Option<Message> {
-    let (tenant, id, fence, expiries, queued, body) = claim;
+fn message(partition: &Partition, (tenant, id, fence, mut text): Claim, now: u64) -> Option<Message> {
     let (Ok(tenant), Ok(id)) = (tenant.parse(), id.parse()) else {
         tracing::error!(tenant, id, partition = partition.base(), "a request with a malformed name is passed over");
         return None;
     };
     let lease = Lease { tenant, queue: partition.queue.clone(), id, fence };
-    Some(Message { lease, expiries, queued: Duration::from_micros(queued), body })
+    let queued = Duration::from_micros(now.saturating_sub(number(&text, SINCE)));
+    let expiries = u32::try_from(number(&text, EXPIRIES)).unwrap_or(u32::MAX);
+    text.drain(..BODY.min(text.len()));
+    Some(Message { lease, expiries, queued, body: text })
+}
+
+/// A number of a text; 0 where others wrote something else.
+fn number(text: &[u8], at: Range<usize>) -> u64 {
+    text.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(0)
 }

@@ -3,8 +3,8 @@
 -- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, then for each
 -- delivery to settle tenant, its share, id, fence, cost, verdict and its detail (a wait, or a reason). One whose lease was lost is
 -- passed over.
--- Returns the time until the next lease expires or the next request is due, -1 for neither, and a list with
--- {tenant, id, fence, expiries, time it lay ready, body} for each request.
+-- Returns the time, that until the next lease expires or the next request is due, -1 for neither, and a list with
+-- {tenant, id, fence, text} for each request.
 local wanted, lease, most_taken_back, most_promoted = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local most_bytes, estimated_cost, least_cost = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local most_dead, dead_lifetime, longest_body = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
@@ -186,4 +186,4 @@ forget_spent()
 if put_back() then
   signal()
 end
-return { time_to_next(answer[1]), answer }
+return { now, time_to_next(answer[1]), answer }

@@ -11,6 +11,10 @@ local function text_of(numbers)
   return string.format(NUMBERS, numbers.priority, numbers.fence, numbers.expiries, numbers.since, numbers.sequence)
 end
 
+local function fence_in(text)
+  return sane(string.sub(text, 3, 12))
+end
+
 -- The numbers at the beginning of a text; nil where it is too short to be a request.
 local function numbers_in(text)
   if not text or #text < BODY then
@@ -18,7 +22,7 @@ local function numbers_in(text)
   end
   return {
     priority = sane(string.sub(text, 1, 2)),
-    fence = sane(string.sub(text, 3, 12)),
+    fence = fence_in(text),
     expiries = sane(string.sub(text, 13, 22)),
     since = sane(string.sub(text, 23, 38)),
     sequence = sane(string.sub(text, 39, 54)),
