@@ -4,6 +4,7 @@
 mod bounds;
 pub mod broker;
 mod columns;
+mod intake;
 mod modules;
 mod purge;
 mod results;
@@ -23,6 +24,7 @@ use crate::results::Waiting;
 use crate::topics::Topics;
 use thread::{Call, DatabaseThread};
 
+pub use intake::EmbeddedIntake;
 pub use modules::EmbeddedModules;
 pub use results::EmbeddedResults;
 pub use state::EmbeddedState;

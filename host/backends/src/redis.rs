@@ -3,6 +3,7 @@
 
 pub mod broker;
 mod entries;
+mod intake;
 mod keys;
 mod modules;
 mod observe;
@@ -20,6 +21,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipel
 
 use crate::error::{BackendError, OpenError};
 
+pub use intake::RedisIntake;
 pub use modules::RedisModules;
 pub use observe::ServerFigures;
 pub use results::RedisResults;

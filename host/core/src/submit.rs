@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::broker::{Broker, BrokerError, Submission};
+use crate::broker::{BrokerError, Submission};
 use crate::entries::check_key;
 use crate::ids::{QueueName, RequestId, Tenant};
+use crate::intake::Intake;
 use crate::limits::{Bound, Limits};
 use crate::request::{MAX_PRIORITY, Request};
-use crate::store::{ResultStore, StoreError};
+use crate::store::StoreError;
 use crate::wire::repr::kwargs_repr;
 
 /// The most arguments of a request: each costs more than its bytes.
@@ -18,8 +19,7 @@ pub const MAX_ARGUMENTS: usize = 1_000;
 
 /// Takes requests in.
 pub struct Submitter {
-    results: Arc<dyn ResultStore>,
-    broker: Arc<dyn Broker>,
+    intake: Arc<dyn Intake>,
     limits: Limits,
 }
 
@@ -40,16 +40,16 @@ pub enum SubmitError {
     /// The result store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The broker failed. The result exists, PENDING; submitting again with the same id is safe.
+    /// The broker failed. The result may exist, PENDING; submitting again with the same id is safe.
     #[error(transparent)]
     Broker(#[from] BrokerError),
 }
 
 impl Submitter {
-    /// Takes requests in to this store and broker, within these bounds.
+    /// Takes requests in, within these bounds.
     #[must_use]
-    pub fn new(results: Arc<dyn ResultStore>, broker: Arc<dyn Broker>, limits: Limits) -> Self {
-        Self { results, broker, limits }
+    pub fn new(intake: Arc<dyn Intake>, limits: Limits) -> Self {
+        Self { intake, limits }
     }
 
     /// Takes a request in, to be handed out after `delay`. Submitting an id again while it waits or runs changes nothing.
@@ -71,33 +71,9 @@ impl Submitter {
     pub async fn submit_all(&self, tenant: &Tenant, requests: Vec<Request>, delay: Duration) -> Result<Vec<RequestId>, SubmitError> {
         let queues = requests.iter().map(|request| self.check(request)).collect::<Result<Vec<_>, _>>()?;
         let ids = requests.iter().map(|request| request.id).collect();
-        let created = requests.into_iter().zip(queues).map(|(request, queue)| self.create(tenant, request, queue, delay));
-        let submissions = futures::future::try_join_all(created).await?.into_iter().flatten().collect::<Vec<_>>();
-        if !submissions.is_empty() {
-            self.broker.submit(&submissions).await?;
-        }
+        let submissions = requests.into_iter().zip(queues).map(|(request, queue)| submission(tenant, request, queue, delay));
+        self.intake.take_in(submissions.collect(), Timestamp::now()).await?;
         Ok(ids)
-    }
-
-    /// Creates the result of a request; what is left to queue. What is done is not queued again: the broker has forgotten it, and
-    /// would hand it out as if it were new.
-    async fn create(
-        &self,
-        tenant: &Tenant,
-        mut request: Request,
-        queue: QueueName,
-        delay: Duration,
-    ) -> Result<Option<Submission>, SubmitError> {
-        if request.kwargs_repr.is_none() {
-            request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
-        }
-        let done = !self.results.create(tenant, &request, Timestamp::now()).await? && self.is_final(tenant, request.id).await?;
-        Ok((!done).then(|| Submission { tenant: tenant.clone(), queue, request: Arc::new(request), delay }))
-    }
-
-    async fn is_final(&self, tenant: &Tenant, id: RequestId) -> Result<bool, StoreError> {
-        let found = self.results.read(tenant, &[id]).await?;
-        Ok(found.into_iter().flatten().any(|result| result.state.is_final()))
     }
 
     fn check(&self, request: &Request) -> Result<QueueName, SubmitError> {
@@ -128,4 +104,11 @@ impl Submitter {
             None => Ok(QueueName::default()),
         }
     }
+}
+
+fn submission(tenant: &Tenant, mut request: Request, queue: QueueName, delay: Duration) -> Submission {
+    if request.kwargs_repr.is_none() {
+        request.kwargs_repr = Some(kwargs_repr(&request.args, &request.kwargs));
+    }
+    Submission { tenant: tenant.clone(), queue, request: Arc::new(request), delay }
 }

@@ -117,7 +117,7 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
 fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<Api> {
     let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
     Ok(Api {
-        submitter: Arc::new(Submitter::new(Arc::clone(&results), Arc::clone(&broker), settings.limits.clone())),
+        submitter: Arc::new(Submitter::new(Arc::clone(&backends.intake), settings.limits.clone())),
         results,
         broker,
         catalog: Arc::new(Catalog::new(Arc::clone(&backends.modules))),

@@ -22,6 +22,7 @@ use crate::broker::{BrokerSettings, exchange, receive};
 use crate::error::OpenError;
 use line::EmbeddedLine;
 use shard::LEASED;
+use submit::Group;
 
 /// Its tables.
 pub(super) const SCHEMA: &str = include_str!("broker/schema.sql");
@@ -60,6 +61,17 @@ impl EmbeddedBroker {
     pub fn with(&self, settings: BrokerSettings) -> Result<Self, OpenError> {
         settings.check()?;
         Ok(Self { settings, ..self.clone() })
+    }
+}
+
+impl EmbeddedBroker {
+    /// Submissions by tenant and queue, each group with what it was made of.
+    pub(super) fn groups<'a>(&self, submissions: &'a [Submission]) -> Vec<(Group, Vec<&'a Submission>)> {
+        submit::groups(self, submissions)
+    }
+
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
-use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::report::Report;
@@ -26,6 +26,7 @@ use crate::results::{self, each};
 use writes::{Ending, Prepared};
 
 pub(super) use metadata::refused;
+pub(super) use writes::New;
 
 /// The tables. `kept` holds the large things beside a result: its value and the report of its last attempt.
 pub(super) const SCHEMA: &str = "
@@ -63,9 +64,8 @@ impl EmbeddedResults {
 #[async_trait]
 impl ResultStore for EmbeddedResults {
     async fn create(&self, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, StoreError> {
-        let (tenant, result, metadata) = (tenant.clone(), results::pending(request, at), request.metadata.clone());
-        let queue = request.queue_name.clone().unwrap_or_else(|| QueueName::default().into());
-        Ok(self.database.call(move |connection| writes::create(connection, &tenant, &result, &queue, &metadata)).await?)
+        let new = New::of(tenant, request, at);
+        Ok(self.database.call(move |connection| Ok(new.create(connection)?.is_none())).await?)
     }
 
     async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError> {

@@ -6,13 +6,16 @@ mod inspect;
 mod line;
 mod partition;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use futures::stream::BoxStream;
 use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use redis::{Script, ScriptInvocation};
 
 use super::RedisConnection;
 use crate::broker::{BrokerSettings, Lull, exchange, receive};
@@ -20,6 +23,9 @@ use crate::error::OpenError;
 use calls::Calls;
 use line::{RedisLine, Sleepers};
 use partition::Partitions;
+
+pub(super) use calls::{WITHIN_MEMORY, add_queued, script};
+pub(super) use partition::Partition;
 
 /// A node's broker on Redis. A clone is the same one.
 #[derive(Clone)]
@@ -47,13 +53,32 @@ impl RedisBroker {
     }
 }
 
+impl RedisBroker {
+    /// Submissions by the keys they go to: those of a tenant and queue go together, others at the same time.
+    pub(super) fn by_tenant<'a>(&self, submissions: &'a [Submission]) -> BTreeMap<(Partition, Tenant), Vec<&'a Submission>> {
+        let mut groups: BTreeMap<_, Vec<&Submission>> = BTreeMap::new();
+        for one in submissions {
+            groups.entry((self.0.partitions.of(&one.queue, &one.tenant), one.tenant.clone())).or_default().push(one);
+        }
+        groups
+    }
+
+    /// A call of a script that queues requests of a tenant.
+    pub(super) fn queueing<'a>(&self, script: &'a Script, partition: &Partition, tenant: &Tenant) -> ScriptInvocation<'a> {
+        self.0.calls.queueing(script, partition, tenant)
+    }
+
+    pub(super) fn connection(&self) -> &RedisConnection {
+        &self.0.connection
+    }
+}
+
 #[async_trait]
 impl Broker for RedisBroker {
     async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError> {
-        for (partition, group) in self.0.partitions.group(submissions, |one| (&one.queue, &one.tenant)) {
-            self.0.calls.submit(&partition, &group).await?;
-        }
-        Ok(())
+        let groups = self.by_tenant(submissions);
+        let calls = groups.iter().map(|((partition, tenant), group)| self.0.calls.submit(partition, tenant, group));
+        join_all(calls).await.into_iter().collect()
     }
 
     async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {

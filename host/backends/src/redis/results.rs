@@ -4,6 +4,8 @@ mod open;
 mod reads;
 mod writes;
 
+pub(super) use writes::add_new;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;

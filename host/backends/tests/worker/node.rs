@@ -7,6 +7,7 @@ use futures::FutureExt as _;
 use mogbox_backends::broker::{BrokerSettings, Share};
 use mogbox_core::broker::{Broker, Settlement, Verdict};
 use mogbox_core::ids::NodeId;
+use mogbox_core::intake::InTurn;
 use mogbox_core::limits::Limits;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
@@ -152,7 +153,7 @@ async fn renewing(backend: Backend, settings: BrokerSettings, taps: Arc<Taps>) -
 
 fn ports(world: &World, broker: Arc<dyn Broker>, script: &Arc<Script>, limits: &Limits) -> Ports {
     Ports {
-        submitter: Arc::new(Submitter::new(Arc::clone(&world.results), Arc::clone(&broker), limits.clone())),
+        submitter: Arc::new(Submitter::new(Arc::new(InTurn::new(Arc::clone(&world.results), Arc::clone(&broker))), limits.clone())),
         broker,
         results: Arc::clone(&world.results),
         state: Arc::clone(&world.state),

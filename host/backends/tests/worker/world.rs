@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
-use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, EmbeddedState};
+use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState};
 use mogbox_backends::redis::broker::RedisBroker;
-use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState};
+use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisResults, RedisState};
 use mogbox_core::broker::{Backlog, Broker};
 use mogbox_core::catalog::Catalog;
 use mogbox_core::context::NewChild;
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use mogbox_core::intake::Intake;
 use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::module::TaskDescription;
@@ -45,10 +46,21 @@ impl Backend {
     /// A broker whose connection, where it has one, lives in the present runtime.
     pub(crate) async fn broker(&self, settings: BrokerSettings) -> Arc<dyn Broker> {
         match self {
-            Self::Redis(url) => Arc::new(RedisBroker::new(RedisConnection::open(url).await.unwrap(), settings).unwrap()),
+            Self::Redis(url) => Arc::new(redis_broker(url, settings).await),
             Self::Embedded(broker) => Arc::new(broker.with(settings).unwrap()),
         }
     }
+
+    async fn intake(&self, settings: BrokerSettings) -> Arc<dyn Intake> {
+        match self {
+            Self::Redis(url) => Arc::new(RedisIntake::new(redis_broker(url, settings).await)),
+            Self::Embedded(broker) => Arc::new(EmbeddedIntake::new(broker.with(settings).unwrap())),
+        }
+    }
+}
+
+async fn redis_broker(url: &str, settings: BrokerSettings) -> RedisBroker {
+    RedisBroker::new(RedisConnection::open(url).await.unwrap(), settings).unwrap()
 }
 
 /// Where a test runs. A clone is the same place.
@@ -60,6 +72,7 @@ pub(crate) struct World {
     pub(crate) results: Arc<dyn ResultStore>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) intake: Arc<dyn Intake>,
     pub(crate) catalog: Arc<Catalog>,
     _folder: Option<Arc<TempDir>>,
 }
@@ -93,10 +106,11 @@ impl World {
         folder: Option<Arc<TempDir>>,
     ) -> Self {
         let (tenant, queue): (_, QueueName) = (fresh_tenant(), format!("q-{}", RequestId::random()).parse().unwrap());
-        let broker = backend.broker(BrokerSettings { queues: vec![queue.clone()], ..BrokerSettings::default() }).await;
+        let settings = BrokerSettings { queues: vec![queue.clone()], ..BrokerSettings::default() };
+        let (broker, intake) = (backend.broker(settings.clone()).await, backend.intake(settings).await);
         let catalog = Arc::new(Catalog::new(modules));
         catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into()).await.unwrap();
-        Self { backend, queue, tenant, results, state, broker, catalog, _folder: folder }
+        Self { backend, queue, tenant, results, state, broker, intake, catalog, _folder: folder }
     }
 
     pub(crate) async fn node(&self, script: &Arc<Script>) -> Node {
@@ -114,7 +128,7 @@ impl World {
     /// Submits as a client does, whose bounds are as wide as can be.
     pub(crate) async fn submit(&self, request: Request) -> RequestId {
         let limits = Limits { depth: 1_000, ..Limits::default() };
-        let submitter = Submitter::new(Arc::clone(&self.results), Arc::clone(&self.broker), limits);
+        let submitter = Submitter::new(Arc::clone(&self.intake), limits);
         submitter.submit(&self.tenant, request, Duration::ZERO).await.unwrap()
     }
 

@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter, Settlement};
 use mogbox_core::context::{AttemptIdentity, Services};
+use mogbox_core::intake::InTurn;
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
@@ -363,7 +364,7 @@ impl World {
 
     fn services(&self) -> Services {
         let results: Arc<dyn ResultStore> = Arc::clone(&self.memory) as _;
-        let submitter = Submitter::new(Arc::clone(&results), Arc::clone(&self.memory) as _, Limits::default());
+        let submitter = Submitter::new(Arc::new(InTurn::new(Arc::clone(&results), Arc::clone(&self.memory) as _)), Limits::default());
         Services {
             results,
             state: Arc::clone(&self.memory) as _,

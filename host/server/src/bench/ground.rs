@@ -175,7 +175,7 @@ impl Ground {
 
 /// Takes requests in, in this process.
 pub(super) fn submitter(ports: &Backends) -> Submitter {
-    Submitter::new(Arc::clone(&ports.results), Arc::clone(&ports.broker), Limits::default())
+    Submitter::new(Arc::clone(&ports.intake), Limits::default())
 }
 
 /// How many of these numbers fall to the one at `place` when they go round.

@@ -10,12 +10,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
-use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, EmbeddedState};
+use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState};
 use mogbox_backends::redis::broker::RedisBroker;
-use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState, without_secrets};
+use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisResults, RedisState, without_secrets};
 use mogbox_core::broker::BrokerError;
 use mogbox_core::limits::{Bound, Unit};
-use mogbox_core::{Broker, Executor, ModuleStore, QueueName, ResultStore, StateStore};
+use mogbox_core::{Broker, Executor, Intake, ModuleStore, QueueName, ResultStore, StateStore};
 use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
 
 use super::{Backend, NodeSettings, machine};
@@ -28,6 +28,7 @@ pub(crate) struct Backends {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) lease_broker: OpenLeaseBroker,
     pub(crate) results: Arc<dyn ResultStore>,
+    pub(crate) intake: Arc<dyn Intake>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) modules: Arc<dyn ModuleStore>,
     /// Where everything is kept, for people.
@@ -54,6 +55,7 @@ fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends>
     // The database has a thread of its own already: the same broker serves the thread of the leases.
     let same = broker.clone();
     Ok(Backends {
+        intake: Arc::new(EmbeddedIntake::new(broker.clone())),
         broker: Arc::new(broker),
         lease_broker: Box::new(move || async move { Ok(Arc::new(same) as Arc<dyn Broker>) }.boxed()),
         results: Arc::new(EmbeddedResults::new(database.clone())),
@@ -69,6 +71,7 @@ async fn redis(url: &str, settings: BrokerSettings) -> anyhow::Result<Backends> 
     let broker = RedisBroker::new(connection.clone(), settings.clone())?;
     let for_leases = url.to_owned();
     Ok(Backends {
+        intake: Arc::new(RedisIntake::new(broker.clone())),
         broker: Arc::new(broker),
         lease_broker: Box::new(move || redis_broker(for_leases, settings).boxed()),
         results: Arc::new(RedisResults::start(connection.clone())),

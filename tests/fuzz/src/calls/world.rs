@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use mogbox_backends::embedded::EmbeddedModules;
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::executor::StopReason;
+use mogbox_core::intake::InTurn;
 use mogbox_core::module::TaskDescription;
 use mogbox_core::outcome::Failure;
 use mogbox_core::store::Transition;
@@ -133,7 +134,7 @@ impl World {
         let services = Services {
             results: stores.results.clone(),
             state: stores.state.clone(),
-            submitter: Arc::new(Submitter::new(stores.results.clone(), stores.broker.clone(), limits.clone())),
+            submitter: Arc::new(Submitter::new(Arc::new(InTurn::new(stores.results.clone(), stores.broker.clone())), limits.clone())),
             capacity: Capacity::new(1),
             broker: stores.broker.clone(),
             node_id,

@@ -7,11 +7,13 @@ use mogbox_core::broker::{BrokerError, Submission};
 use mogbox_core::ids::{QueueName, Tenant};
 use mogbox_core::request::MAX_PRIORITY;
 use mogbox_core::wire::envelope::encode_request;
+use rusqlite::Connection;
 
 use super::EmbeddedBroker;
 use super::shard::{READY, Shard};
 use crate::broker::{Share, micros};
 use crate::error::BackendError;
+use crate::topics::Topics;
 
 struct Queued {
     id: String,
@@ -27,27 +29,48 @@ impl From<&Submission> for Queued {
     }
 }
 
-/// Queues requests, all of each tenant and queue or none.
-pub(super) async fn submit(broker: &EmbeddedBroker, submissions: &[Submission]) -> Result<(), BrokerError> {
-    let mut groups: BTreeMap<(QueueName, Tenant), Vec<Queued>> = BTreeMap::new();
-    for submission in submissions {
-        groups.entry((submission.queue.clone(), submission.tenant.clone())).or_default().push(submission.into());
-    }
-    // At the same time, so that they share transactions.
-    let calls = groups.into_iter().map(|((queue, tenant), group)| {
-        let (topics, share) = (broker.database.broker_topics().clone(), broker.settings.share_of(&tenant));
-        broker.database.call(move |connection| store(&Shard::new(connection, &queue, &topics), tenant.as_str(), share, &group))
-    });
-    Ok(join_all(calls).await.into_iter().collect::<Result<_, _>>()?)
+/// Requests of one tenant for one queue.
+pub(in crate::embedded) struct Group {
+    queue: QueueName,
+    tenant: Tenant,
+    share: Share,
+    topics: Topics<String>,
+    requests: Vec<Queued>,
 }
 
-fn store(shard: &Shard<'_>, tenant: &str, share: Share, group: &[Queued]) -> Result<(), BackendError> {
-    shard.enter(tenant, share)?;
-    for request in group {
-        store_one(shard, tenant, request)?;
+impl Group {
+    /// Queues the requests at these places of the group.
+    pub(in crate::embedded) fn store(&self, connection: &Connection, chosen: impl Fn(usize) -> bool) -> Result<(), BackendError> {
+        let (shard, tenant) = (Shard::new(connection, &self.queue, &self.topics), self.tenant.as_str());
+        shard.enter(tenant, self.share)?;
+        for (_, request) in self.requests.iter().enumerate().filter(|(place, _)| chosen(*place)) {
+            store_one(&shard, tenant, request)?;
+        }
+        shard.place(tenant)?;
+        shard.signal_if_runnable()
     }
-    shard.place(tenant)?;
-    shard.signal_if_runnable()
+}
+
+/// Submissions by tenant and queue, each group with what it was made of.
+pub(super) fn groups<'a>(broker: &EmbeddedBroker, submissions: &'a [Submission]) -> Vec<(Group, Vec<&'a Submission>)> {
+    let mut groups: BTreeMap<(QueueName, Tenant), Vec<&Submission>> = BTreeMap::new();
+    for submission in submissions {
+        groups.entry((submission.queue.clone(), submission.tenant.clone())).or_default().push(submission);
+    }
+    let group = |((queue, tenant), members): ((QueueName, Tenant), Vec<&'a Submission>)| {
+        let (share, topics) = (broker.settings.share_of(&tenant), broker.database.broker_topics().clone());
+        let requests = members.iter().map(|one| Queued::from(*one)).collect();
+        (Group { queue, tenant, share, topics, requests }, members)
+    };
+    groups.into_iter().map(group).collect()
+}
+
+/// Queues requests, all of each tenant and queue or none.
+pub(super) async fn submit(broker: &EmbeddedBroker, submissions: &[Submission]) -> Result<(), BrokerError> {
+    // At the same time, so that they share transactions.
+    let calls =
+        groups(broker, submissions).into_iter().map(|(group, _)| broker.database.call(move |connection| group.store(connection, |_| true)));
+    Ok(join_all(calls).await.into_iter().collect::<Result<_, _>>()?)
 }
 
 /// One that is queued or leased already is left as it is.

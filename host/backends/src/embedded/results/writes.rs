@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mogbox_core::entries::Entries;
-use mogbox_core::ids::{RequestId, Tenant};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State};
 use mogbox_core::store::{Step, Transition, Transitioned, Waits};
 use mogbox_core::wire::value::StoredValue;
@@ -11,7 +12,7 @@ use rusqlite::Connection;
 use super::reads::state;
 use crate::embedded::columns::{RESULT_TTL, VALUE_TTL, expiry, now};
 use crate::error::BackendError;
-use crate::results::revoked;
+use crate::results::{pending, revoked};
 
 /// A step of one result, with what it stores packed before the transaction.
 pub(super) struct Prepared {
@@ -78,24 +79,40 @@ impl Prepared {
     }
 }
 
-pub(super) fn create(
-    connection: &Connection,
-    tenant: &Tenant,
-    result: &RequestResult,
-    queue: &str,
-    metadata: &Entries,
-) -> Result<bool, BackendError> {
-    if let Some(parent) = result.parent_id {
-        let sql = "INSERT OR REPLACE INTO children (tenant, parent, child, expires) VALUES (?1, ?2, ?3, ?4)";
-        let row = (tenant.as_str(), parent.as_bytes(), result.id.as_bytes(), expiry(RESULT_TTL));
-        connection.prepare_cached(sql)?.execute(row)?;
+/// A result that is to be, with what is stored beside it.
+pub(in crate::embedded) struct New {
+    tenant: Tenant,
+    result: RequestResult,
+    queue: String,
+    metadata: Entries,
+}
+
+impl New {
+    pub(in crate::embedded) fn of(tenant: &Tenant, request: &Request, at: Timestamp) -> Self {
+        let queue = request.queue_name.clone().unwrap_or_else(|| QueueName::default().into());
+        Self { tenant: tenant.clone(), result: pending(request, at), queue, metadata: request.metadata.clone() }
     }
-    if standing(connection, tenant, result.id)?.is_some() {
-        return Ok(false);
+
+    /// Stores it, unless there is one; the state of that.
+    pub(super) fn create(&self, connection: &Connection) -> Result<Option<State>, BackendError> {
+        let Self { tenant, result, queue, metadata } = self;
+        if let Some(parent) = result.parent_id {
+            let sql = "INSERT OR REPLACE INTO children (tenant, parent, child, expires) VALUES (?1, ?2, ?3, ?4)";
+            let row = (tenant.as_str(), parent.as_bytes(), result.id.as_bytes(), expiry(RESULT_TTL));
+            connection.prepare_cached(sql)?.execute(row)?;
+        }
+        if let Some(standing) = standing(connection, tenant, result.id)? {
+            return Ok(Some(standing.state));
+        }
+        insert(connection, tenant, result, Some(queue))?;
+        super::metadata::store(connection, tenant, result.id, metadata)?;
+        Ok(None)
     }
-    insert(connection, tenant, result, Some(queue))?;
-    super::metadata::store(connection, tenant, result.id, metadata)?;
-    Ok(true)
+
+    /// The same; whether it is open.
+    pub(in crate::embedded) fn create_unless_final(&self, connection: &Connection) -> Result<bool, BackendError> {
+        Ok(!self.create(connection)?.is_some_and(State::is_final))
+    }
 }
 
 /// Stores a result in the place of one that has expired, or none.

@@ -1,10 +1,8 @@
 //! The script calls: arguments in, answers out. Their meaning is in the scripts.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use futures::future::join_all;
 use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict};
 use mogbox_core::ids::Tenant;
 use mogbox_core::request::MAX_PRIORITY;
@@ -16,7 +14,7 @@ use crate::broker::{self, BATCH, BrokerSettings, Claimed, Message, micros};
 use crate::redis::RedisConnection;
 
 /// Begins a script that a full server refuses as a whole, before it did half of its work: it takes more work in, or on.
-const WITHIN_MEMORY: &str = "#!lua\n";
+pub(in crate::redis) const WITHIN_MEMORY: &str = "#!lua\n";
 
 /// Begins a script that a full server runs all the same: it keeps or frees what is held. Were leases not renewed there, each request
 /// that runs would be taken for one whose node died, until it was given up.
@@ -59,24 +57,18 @@ impl Calls {
         }
     }
 
-    /// Queues requests, all of each tenant's or none; several tenants' at the same time.
-    pub(super) async fn submit(&self, partition: &Partition, submissions: &[&Submission]) -> Result<(), BrokerError> {
-        let mut by_tenant: BTreeMap<&Tenant, Vec<&Submission>> = BTreeMap::new();
-        for submission in submissions {
-            by_tenant.entry(&submission.tenant).or_default().push(submission);
-        }
-        let calls = by_tenant.into_iter().map(|(tenant, group)| self.submit_of(partition, tenant, group));
-        join_all(calls).await.into_iter().collect()
+    /// Queues requests of a tenant, all or none.
+    pub(super) async fn submit(&self, partition: &Partition, tenant: &Tenant, submissions: &[&Submission]) -> Result<(), BrokerError> {
+        let mut call = self.queueing(&self.submit, partition, tenant);
+        submissions.iter().for_each(|submission| add_queued(&mut call, submission));
+        Ok(self.connection.run::<()>(&call).await?)
     }
 
-    async fn submit_of(&self, partition: &Partition, tenant: &Tenant, submissions: Vec<&Submission>) -> Result<(), BrokerError> {
-        let mut call = self.call(&self.submit, partition);
+    /// A call that queues requests of a tenant.
+    pub(super) fn queueing<'a>(&self, script: &'a Script, partition: &Partition, tenant: &Tenant) -> ScriptInvocation<'a> {
+        let mut call = self.call(script, partition);
         self.name(&mut call, tenant);
-        for Submission { request, delay, .. } in submissions {
-            let (id, priority) = (request.id.to_string(), request.priority.min(MAX_PRIORITY));
-            call.arg(id).arg(priority).arg(micros(*delay)).arg(encode_request(request));
-        }
-        Ok(self.connection.run::<()>(&call).await?)
+        call
     }
 
     /// Settles deliveries of a partition, at most [`BATCH`], and hands out requests of it.
@@ -135,7 +127,13 @@ impl Calls {
     }
 }
 
-fn script(flags: &str, steps: &[&str]) -> Script {
+/// Adds what `queue` of `requests.lua` takes of one request.
+pub(in crate::redis) fn add_queued(call: &mut ScriptInvocation<'_>, Submission { request, delay, .. }: &Submission) {
+    call.arg(request.id.to_string()).arg(request.priority.min(MAX_PRIORITY)).arg(micros(*delay)).arg(encode_request(request));
+}
+
+/// A script of these steps, after what all of them share.
+pub(in crate::redis) fn script(flags: &str, steps: &[&str]) -> Script {
     Script::new(&[&[flags], SHARED.as_slice(), steps].concat().concat())
 }
 

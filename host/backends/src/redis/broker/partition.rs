@@ -6,7 +6,7 @@ use mogbox_core::ids::{QueueName, RequestId, Tenant};
 
 /// One shard of one queue.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Partition {
+pub(in crate::redis) struct Partition {
     pub(super) queue: QueueName,
     shard: u32,
 }

@@ -83,6 +83,22 @@ local function hold_back(tenant, id, wait)
   end
 end
 
+-- Queues a new request; whether it lies ready. ARGV from `at` on: id, priority, delay, body. One that is queued or leased already is
+-- left as it is.
+local function queue(tenant, at)
+  local id, delay = ARGV[at], tonumber(ARGV[at + 2])
+  local numbers = { priority = sane(ARGV[at + 1]), fence = 0, expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence() }
+  if not redis.call('SET', request_key(tenant, id), text_of(numbers) .. ARGV[at + 3], 'NX') then
+    return false
+  end
+  if delay > 0 then
+    hold_back(tenant, id, delay)
+    return false
+  end
+  stand_ready(tenant, id, numbers)
+  return true
+end
+
 -- A lease names its fence, so that one of an earlier hand-out is not there.
 local function lease_of(id, fence)
   return id .. '/' .. fence

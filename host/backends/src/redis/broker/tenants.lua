@@ -134,3 +134,19 @@ local function put_tenants_back()
   call_each('HSET', kept)
   call_each('HDEL', dropped)
 end
+
+-- Takes up the one tenant whose requests a call queues.
+local function enter(name, share)
+  take_up({ name })
+  agree(tenants[name], share)
+  return tenants[name]
+end
+
+-- Puts a tenant whose requests were queued where it belongs, and wakes a receiver where there may be something for it.
+local function finish_queueing(tenant, any_ready)
+  place(tenant, any_ready)
+  put_tenants_back()
+  if put_back(tenant.place == runnable or nil) then
+    signal()
+  end
+end

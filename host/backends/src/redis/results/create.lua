@@ -1,25 +1,40 @@
--- Stores a new result: child, result, metadata. KEYS: result, metadata, the parent's children. ARGV: time to live, the child's id
--- or '', the microsecond, the queue where it is not the default one, the number of the result's fields, those fields, metadata. Answers 1 where the result is new.
-local ttl, child, queue, fields = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
-if child ~= '' then
-    redis.call('SADD', KEYS[3], child)
-    redis.call('EXPIRE', KEYS[3], ttl)
+-- Stores new results: child, result, metadata.
+local fields_from, most_at_once = 5, 100
+
+-- Sets fields of a hash from the arguments `first` to `last`, a bounded number at once.
+local function set(key, first, last)
+    for i = first, last, most_at_once do
+        redis.call('HSET', key, unpack(ARGV, i, math.min(i + most_at_once - 1, last)))
+    end
 end
--- A hash without a state is what Mognet's client leaves when it asks for a result that is not there yet.
-if redis.call('HEXISTS', KEYS[1], 'state') == 1 then
-    return 0
+
+-- Stores one, unless it is there. Its keys, from `keys` on: result, metadata, the parent's children. Its arguments, from `at` on: the
+-- child's id or '', the microsecond, the queue where it is not the default one, how many arguments the result's fields take, how many
+-- its metadata, then these. Returns its state before, none where it is new; and where the next arguments are.
+local function create(keys, at, ttl)
+    local key, metadata, children = KEYS[keys], KEYS[keys + 1], KEYS[keys + 2]
+    local child, moment, queue, fields = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+    local first = at + fields_from
+    local entries = first + fields
+    local after = entries + tonumber(ARGV[at + 4])
+    if child ~= '' then
+        redis.call('SADD', children, child)
+        redis.call('EXPIRE', children, ttl)
+    end
+    -- A hash without a state is what Mognet's client leaves when it asks for a result that is not there yet.
+    local state = redis.call('HGET', key, 'state')
+    if state then
+        return state, after
+    end
+    set(key, first, entries - 1)
+    if queue ~= '' then
+        redis.call('HSET', key, 'queue', queue)
+    end
+    redis.call('ZADD', OPEN, moment, key)
+    redis.call('EXPIRE', key, ttl)
+    if after > entries then
+        set(metadata, entries, after - 1)
+        redis.call('EXPIRE', metadata, ttl)
+    end
+    return nil, after
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + 2 * fields))
-if queue ~= '' then
-    redis.call('HSET', KEYS[1], 'queue', queue)
-end
-redis.call('ZADD', OPEN, ARGV[3], KEYS[1])
-redis.call('EXPIRE', KEYS[1], ttl)
-local first = 6 + 2 * fields
-for i = first, #ARGV, 100 do
-    redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + 99, #ARGV)))
-end
-if first <= #ARGV then
-    redis.call('EXPIRE', KEYS[2], ttl)
-end
-return 1

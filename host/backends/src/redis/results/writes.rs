@@ -19,23 +19,28 @@ use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
 use crate::results::{CHUNK, pending, revoked};
 
-static CREATE: LazyLock<Script> = script!("standing.lua", "create.lua");
+static CREATE: LazyLock<Script> = script!("standing.lua", "create.lua", "create_one.lua");
 static TRANSITION: LazyLock<Script> = script!("standing.lua", "transition.lua");
 static BEGIN: LazyLock<Script> = script!("standing.lua", "begin.lua");
 static REVOKE: LazyLock<Script> = script!("standing.lua", "revoke.lua");
 
 pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, BackendError> {
+    let mut call = CREATE.arg(keys::RESULT_TTL);
+    add_new(&mut call, tenant, request, at);
+    connection.run(&call).await
+}
+
+/// Adds what `create` of `create.lua` takes of one result.
+pub(in crate::redis) fn add_new(call: &mut ScriptInvocation<'_>, tenant: &Tenant, request: &Request, at: Timestamp) {
     let id = request.id;
-    let mut call = CREATE.key(keys::result(tenant, id));
     // A request without parent has no children's set to be in; the script does not touch the key then.
-    call.key(keys::metadata(tenant, id)).key(keys::children(tenant, request.parent().unwrap_or(id)));
+    call.key(keys::result(tenant, id)).key(keys::metadata(tenant, id)).key(keys::children(tenant, request.parent().unwrap_or(id)));
     let child: &[u8] = if request.parent().is_some() { id.as_bytes() } else { &[] };
     let fields = result_fields(&pending(request, at));
     let queue = request.queue_name.as_deref().filter(|name| *name != QueueName::default().as_str()).unwrap_or_default();
-    call.arg(keys::RESULT_TTL).arg(child).arg(at.as_microsecond()).arg(queue).arg(fields.len());
-    pairs(&mut call, fields.iter().map(|(name, value)| (*name, value.as_str())));
-    pairs(&mut call, request.metadata.iter().map(|(key, value)| (key, value.as_str())));
-    connection.run(&call).await
+    call.arg(child).arg(at.as_microsecond()).arg(queue).arg(2 * fields.len()).arg(2 * request.metadata.len());
+    pairs(call, fields.iter().map(|(name, value)| (*name, value.as_str())));
+    pairs(call, request.metadata.iter().map(|(key, value)| (key, value.as_str())));
 }
 
 /// Starts attempts; answers in their order.
