@@ -25,10 +25,11 @@ const SHARED: [&str; 3] = [include_str!("shard.lua"), include_str!("requests.lua
 
 const EXCHANGE: [&str; 2] = [include_str!("claim.lua"), include_str!("exchange.lua")];
 
-/// Tenant, id, fence, and the request's text.
-type Claim = (String, String, u32, Vec<u8>);
+/// Tenant, id, and the request's text.
+type Claim = (String, String, Vec<u8>);
 
 /// Where a request's text has these numbers, and where its body begins; see `requests.lua`.
+const FENCE: Range<usize> = 2..12;
 const EXPIRIES: Range<usize> = 12..22;
 const SINCE: Range<usize> = 22..38;
 const BODY: usize = 54;
@@ -147,14 +148,17 @@ fn decide(call: &mut ScriptInvocation<'_>, verdict: &Verdict) {
 }
 
 /// None where a name in the lease is none of ours: whoever wrote it by hand gets it logged each time its lease ends.
-fn message(partition: &Partition, (tenant, id, fence, mut text): Claim, now: u64) -> Option<Message> {
+fn message(partition: &Partition, (tenant, id, mut text): Claim, now: u64) -> Option<Message> {
     let (Ok(tenant), Ok(id)) = (tenant.parse(), id.parse()) else {
         tracing::error!(tenant, id, partition = partition.base(), "a request with a malformed name is passed over");
         return None;
     };
+    let number = |at| number(&text, at);
+    // The lease has counted this hand-out already, which is not in the text before the lease ends.
+    let fence = small(number(FENCE).saturating_add(1));
     let lease = Lease { tenant, queue: partition.queue.clone(), id, fence };
-    let queued = Duration::from_micros(now.saturating_sub(number(&text, SINCE)));
-    let expiries = u32::try_from(number(&text, EXPIRIES)).unwrap_or(u32::MAX);
+    let queued = Duration::from_micros(now.saturating_sub(number(SINCE)));
+    let expiries = small(number(EXPIRIES));
     text.drain(..BODY.min(text.len()));
     Some(Message { lease, expiries, queued, body: text })
 }
@@ -162,4 +166,8 @@ fn message(partition: &Partition, (tenant, id, fence, mut text): Claim, now: u64
 /// A number of a text; 0 where others wrote something else.
 fn number(text: &[u8], at: Range<usize>) -> u64 {
     text.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(0)
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -41,7 +41,7 @@ local function begin_turns(tenant, held, wanted, number)
   -- No tenant holds more than the shard does.
   local room = tenant.share.cap - held
   tenant.room = room > wanted and room or tenant.share.cap - in_flight(tenant)
-  tenant.ready, tenant.taken, tenant.expiries = {}, 0, {}
+  tenant.ready, tenant.taken, tenant.handed_out = {}, 0, {}
   tenant.portion = math.ceil(wanted / number) + 1
 end
 
@@ -61,34 +61,31 @@ end
 
 -- Takes a tenant's first ready request; what is handed out of it, nil where it is gone. The text goes out as it is: taking it apart
 -- here would copy it.
-local function hand_out(tenant, id, lease)
+local function hand_out(tenant, id, expiries, expiry)
   tenant.taken = tenant.taken + 1
   local text = redis.call('GET', request_key(tenant.name, id))
   if not text or #text < BODY then
     return nil
   end
-  local fence, expiries = whole(fence_in(text) + 1), tenant.expiries
   local at = #expiries
-  expiries[at + 1], expiries[at + 2] = now + lease, lease_of(id, fence)
+  expiries[at + 1], expiries[at + 2] = expiry, lease_of(tenant.name, id, whole(fence_in(text) + 1))
+  tenant.handed_out[#tenant.handed_out + 1] = id
   tenant.room = tenant.room - 1
-  return { tenant.name, id, fence, text }
+  return { tenant.name, id, text }
 end
 
--- Writes down what a tenant was handed; adds it to all leases.
-local function end_turns(tenant, all)
-  local name, expiries = tenant.name, tenant.expiries
+-- Writes down what a tenant was handed.
+local function end_turns(tenant)
+  local name, handed_out = tenant.name, tenant.handed_out
   local stays = tenant.room > 0 and peek(tenant)
   if tenant.taken > 0 then
     redis.call('ZREMRANGEBYRANK', of_tenant('ready', name), 0, tenant.taken - 1)
   end
-  if expiries[1] then
-    redis.call('ZADD', of_tenant('leases', name), unpack(expiries))
-    for at = 1, #expiries, 2 do
-      all[#all + 1], all[#all + 2] = expiries[at], name .. ':' .. expiries[at + 1]
-    end
+  if handed_out[1] then
+    redis.call('SADD', of_tenant('leases', name), unpack(handed_out))
   end
   if not stays then
-    tenant.place = expiries[1] and resting or nil
+    tenant.place = handed_out[1] and resting or nil
     if not tenant.place then
       place(tenant)
     end
@@ -97,8 +94,8 @@ end
 
 -- One reading of the line. Adds to the answer; returns the bytes that may still be handed out, and whether more tenants may be in line
 -- than were read.
-local function serve(answer, wanted, lease, bytes, cost)
-  local line, held, all, served = read_line(wanted - #answer), redis.call('ZCARD', leases), {}, {}
+local function serve(answer, wanted, expiry, bytes, cost)
+  local line, held, expiries, served = read_line(wanted - #answer), redis.call('ZCARD', leases), {}, {}
   local number, more = #line, #line == wanted - #answer
   while #answer < wanted and bytes > 0 and line[1] do
     local tenant = table.remove(line)
@@ -109,21 +106,21 @@ local function serve(answer, wanted, lease, bytes, cost)
     local id = tenant.room > 0 and peek(tenant)
     if id then
       vtime = math.max(vtime, tenant.vtime)
-      local delivery = hand_out(tenant, id, lease)
+      local delivery = hand_out(tenant, id, expiries, expiry)
       if delivery then
         answer[#answer + 1] = delivery
-        bytes = bytes - #delivery[4]
+        bytes = bytes - #delivery[3]
         charge(tenant, cost)
       end
       line_up(line, tenant)
     end
   end
   for _, tenant in ipairs(served) do
-    end_turns(tenant, all)
+    end_turns(tenant)
     tenant.room, tenant.all_read = nil, nil
   end
-  if all[1] then
-    redis.call('ZADD', leases, unpack(all))
+  if expiries[1] then
+    redis.call('ZADD', leases, unpack(expiries))
   end
   put_tenants_back()
   return bytes, more
@@ -132,9 +129,10 @@ end
 -- Hands out up to `wanted` requests. The line is read again where tenants in it turned out to have none; not without end, as others
 -- wait for the server.
 local function claim(wanted, lease, bytes, cost)
-  local answer, more, readings = {}, true, 0
+  -- As text, which is made once: numbers are written anew for each command.
+  local answer, more, readings, expiry = {}, true, 0, whole(now + lease)
   while #answer < wanted and bytes > 0 and more and readings < 4 do
-    bytes, more = serve(answer, wanted, lease, bytes, cost)
+    bytes, more = serve(answer, wanted, expiry, bytes, cost)
     readings = readings + 1
   end
   return answer

@@ -4,7 +4,7 @@
 -- delivery to settle tenant, its share, id, fence, cost, verdict and its detail (a wait, or a reason). One whose lease was lost is
 -- passed over.
 -- Returns the time, that until the next lease expires or the next request is due, -1 for neither, and a list with
--- {tenant, id, fence, text} for each request.
+-- {tenant, id, text} for each request, whose fence is the one after that in the text.
 local wanted, lease, most_taken_back, most_promoted = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local most_bytes, estimated_cost, least_cost = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local most_dead, dead_lifetime, longest_body = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
@@ -51,7 +51,7 @@ end
 local function held_by_tenant()
   local members, groups, names, seen = {}, {}, {}, {}
   for at = first_settlement, #ARGV, settlement_size do
-    members[#members + 1] = ARGV[at] .. ':' .. lease_of(ARGV[at + 2], ARGV[at + 3])
+    members[#members + 1] = lease_of(ARGV[at], ARGV[at + 2], ARGV[at + 3])
   end
   local held = members[1] and redis.call('ZMSCORE', leases, unpack(members))
   for i, member in ipairs(members) do
@@ -66,11 +66,11 @@ local function held_by_tenant()
 end
 
 local function settle_those_of(name, group)
-  local tenant, ids, held = tenants[name], {}, {}
+  local tenant, ids = tenants[name], {}
   for i, at in ipairs(group) do
-    ids[i], held[i] = ARGV[at + 2], lease_of(ARGV[at + 2], ARGV[at + 3])
+    ids[i] = ARGV[at + 2]
   end
-  redis.call('ZREM', of_tenant('leases', name), unpack(held))
+  redis.call('SREM', of_tenant('leases', name), unpack(ids))
   wait_no_more(name, ids)
   for i, at in ipairs(group) do
     agree(tenant, ARGV[at + 1])
@@ -113,8 +113,8 @@ local function take_back()
   end
   for _, one in ipairs(past(leases, most_taken_back)) do
     released[#released + 1] = one.member
-    if one.name and redis.call('ZREM', of_tenant('leases', one.name), one.rest) == 1 then
-      local id, fence = leased(one.rest)
+    local id, fence = leased(one.rest or '')
+    if one.name and redis.call('SREM', of_tenant('leases', one.name), id) == 1 then
       wait_no_more(one.name, { id })
       make_ready(one.name, id, fence, true)
     end
@@ -128,7 +128,7 @@ local function promote()
   for _, one in ipairs(past(delayed, most_promoted)) do
     redis.call('ZREM', delayed, one.member)
     if one.name then
-      redis.call('ZREM', of_tenant('delayed', one.name), one.rest)
+      redis.call('SREM', of_tenant('delayed', one.name), one.rest)
       enqueue(one.name, one.rest, one.at)
     end
   end

@@ -18,8 +18,9 @@ struct Stored {
 pub(super) async fn backlog(broker: &Inner, tenant: &Tenant) -> Result<Backlog, BrokerError> {
     let mut counts = redis::pipe();
     for partition in broker.partitions.of_tenant(tenant) {
-        for kind in ["ready", "delayed", "leases"] {
-            counts.zcard(partition.tenant_key(kind, tenant));
+        counts.zcard(partition.tenant_key("ready", tenant));
+        for kind in ["delayed", "leases"] {
+            counts.scard(partition.tenant_key(kind, tenant));
         }
         counts.llen(partition.tenant_key("dead", tenant));
     }

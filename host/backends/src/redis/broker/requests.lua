@@ -76,7 +76,7 @@ local function hold_back(tenant, id, wait)
   local due = now + wait
   local earliest = first_score(delayed)
   redis.call('ZADD', delayed, due, tenant .. ':' .. id)
-  redis.call('ZADD', of_tenant('delayed', tenant), due, id)
+  redis.call('SADD', of_tenant('delayed', tenant), id)
   -- Receivers that wait know only of later times.
   if due < earliest then
     signal()
@@ -100,18 +100,18 @@ local function queue(tenant, at)
 end
 
 -- A lease names its fence, so that one of an earlier hand-out is not there.
-local function lease_of(id, fence)
-  return id .. '/' .. fence
+local function lease_of(tenant, id, fence)
+  return tenant .. ':' .. id .. '/' .. fence
 end
 
--- Id and fence of a lease.
-local function leased(lease)
-  local id, fence = string.match(lease, '^(.*)/(%d+)$')
-  return id or lease, fence
+-- Id and fence in a lease, after its tenant.
+local function leased(rest)
+  local id, fence = string.match(rest, '^(.*)/(%d+)$')
+  return id or rest, fence
 end
 
 local function holds(tenant, id, fence)
-  return redis.call('ZSCORE', of_tenant('leases', tenant), lease_of(id, fence))
+  return redis.call('ZSCORE', leases, lease_of(tenant, id, fence))
 end
 
 -- Those of a tenant that waited for others, if any did.

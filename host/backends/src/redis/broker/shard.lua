@@ -12,11 +12,11 @@
 --   waiting           set     tenants that have a waiting:T
 --   wake              list    at most one marker: something for a receiver to look at
 --   ready:T           zset    ids by (10 - priority) * 2^42 + sequence
---   leases:T          zset    ID/FENCE by time of expiry; its size less that of waiting:T is the number in flight
+--   leases:T          set     ids of those that are leased; its size less that of waiting:T is the number in flight
 --   waiting:T         set     ids of those that only wait for others
---   delayed:T         zset    ids by due time
+--   delayed:T         set     ids of those that are delayed
 --   request:T:ID      string  priority, fence, expiries, since (when it became ready), sequence, each of a fixed width, then the
---                             body. While it is leased, its fence is that of the lease
+--                             body. While it is leased, the lease has its fence, one more than here
 --   dead:T            list    the newest dead letters, newest first
 --
 -- Times are microseconds of Redis's own clock. All but dead:T are gone when nothing is queued. A call reads and writes what it needs

@@ -65,7 +65,7 @@ local function charge(tenant, cost)
 end
 
 local function in_flight(tenant)
-  local held = redis.call('ZCARD', of_tenant('leases', tenant.name))
+  local held = redis.call('SCARD', of_tenant('leases', tenant.name))
   return any_waiting and held - redis.call('SCARD', of_tenant('waiting', tenant.name)) or held
 end
 
