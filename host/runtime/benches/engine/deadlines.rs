@@ -1,11 +1,12 @@
 //! How late an attempt ends after its deadline: a guest that spins, one that waits in each import of the host, and one that calls over
-//! and over what nobody waits in. On two threads that have nothing else to do, then on two that other guests keep busy.
+//! and over what nobody waits in, with the time of one such call as the receipt has it, which is how long it holds a thread. On two threads
+//! that have nothing else to do, then on two that other guests keep busy.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mogbox_core::executor::StopReason;
-use mogbox_core::{Executor as _, Outcome, Stop};
+use mogbox_core::{Executor as _, Outcome, Receipt, Stop};
 use mogbox_runtime::EngineSettings;
 
 use crate::endless::{Endless, endless, wide};
@@ -41,11 +42,16 @@ pub(crate) fn bench(report: &mut Report) {
 async fn measure(report: &mut Report, world: &World, machine: &str, guests: &[Endless]) {
     let mut worst: Vec<f64> = Vec::new();
     for guest in guests {
-        let mut samples = Vec::with_capacity(RUNS);
+        let (mut samples, mut calls) = (Vec::with_capacity(RUNS), Vec::new());
         for _ in 0..RUNS {
-            samples.push(late(world, guest).await);
+            let (late, receipt) = late(world, guest).await;
+            samples.push(late);
+            calls.extend((receipt.host_calls > 1).then(|| count(receipt.cpu_us) / count(receipt.host_calls)));
         }
         let name = guest.name.replace(' ', "-");
+        if !calls.is_empty() {
+            report.tell(&format!("call_{machine}_{name}_cpu"), "us", &calls);
+        }
         report.tell(&format!("late_{machine}_{name}"), "ms", &samples);
         report.tell_quantile(&format!("late_{machine}_{name}_p99"), "ms", &samples, 0.99);
         worst.extend(samples);
@@ -53,8 +59,13 @@ async fn measure(report: &mut Report, world: &World, machine: &str, guests: &[En
     report.tell_quantile(&format!("late_{machine}_all_p99"), "ms", &worst, 0.99);
 }
 
-/// Milliseconds from the deadline to the end of an attempt.
-async fn late(world: &World, guest: &Endless) -> f64 {
+#[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// Milliseconds from the deadline to the end of an attempt, and what it used.
+async fn late(world: &World, guest: &Endless) -> (f64, Receipt) {
     world.memory.hangs.store(guest.hangs, Ordering::Release);
     let attempt = world.attempt(Run { deadline: Some(DEADLINE), ..Run::of_module(guest.module.clone()) }.within(wide()));
     let context = attempt.context.clone();
@@ -62,5 +73,5 @@ async fn late(world: &World, guest: &Endless) -> f64 {
     // On a thread of the runtime's own, as a node's attempts are.
     let (execution, ended) = tokio::spawn(async move { (sandbox.execute(attempt).await, context.started().elapsed()) }).await.unwrap();
     assert!(matches!(execution.outcome, Outcome::DeadlinePassed | Outcome::Stopped(_)), "{:?}", execution.outcome);
-    (ended.as_secs_f64() - DEADLINE.as_secs_f64()) * 1e3
+    ((ended.as_secs_f64() - DEADLINE.as_secs_f64()) * 1e3, execution.receipt)
 }

@@ -3,7 +3,7 @@
 
 use mogbox_core::Limits;
 
-use crate::guests::{CONTEXT, Guest, LOG, REQUESTS, WASI};
+use crate::guests::{CONTEXT, Guest, LOG, REQUESTS, STATE, WASI};
 use crate::parking::CALLS;
 
 /// A guest without an end.
@@ -16,16 +16,31 @@ pub(crate) struct Endless {
 }
 
 /// An import, and one call of it. What the host returns is laid at the same place each time.
-const OVER_AND_OVER: [(&str, &str, &str); 7] = [
+const OVER_AND_OVER: [(&str, &str, &str); 10] = [
     ("get-request", CONTEXT, "(call $get_request (i32.const 256))"),
     ("cancelled", CONTEXT, "(drop (call $cancelled))"),
     ("remaining-ms", CONTEXT, "(call $remaining_ms (i32.const 256))"),
     ("log", LOG, "(call $log (i32.const 2) (i32.const 64) (i32.const 3) (i32.const 0) (i32.const 0))"),
     ("now", WASI, "(drop (call $now))"),
     // As much as one call may ask for.
-    ("get-random-bytes", WASI, "(call $random (i64.const 1048576) (i32.const 256))"),
+    ("get-random-bytes", WASI, "(call $random (i64.const 262144) (i32.const 256))"),
     ("blocking-write-and-flush", WASI, "(call $write (local.get $i) (i32.const 0) (i32.const 4096) (i32.const 256))"),
+    // As much as one call may bring: twice the bound on state, and some.
+    ("log of 8 MiB", LOG, "(call $log (i32.const 2) (i32.const 131072) (i32.const 8388608) (i32.const 0) (i32.const 0))"),
+    // As much as is checked and kept.
+    ("set of 4 MiB", STATE, "(call $set_state (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 4194303) (i32.const 256))"),
+    (
+        "set-metadata of 256 KiB",
+        CONTEXT,
+        "(i32.store (i32.const 1024) (i32.const 64)) (i32.store (i32.const 1028) (i32.const 1))
+         (i32.store (i32.const 1032) (i32.const 131072)) (i32.store (i32.const 1036) (i32.const 262143))
+         (call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256))",
+    ),
 ];
+
+/// Pages for the largest of them, filled with digits: a text and JSON alike.
+const PAGES: u32 = 132;
+const FILL: &str = "(memory.fill (i32.const 131072) (i32.const 49) (i32.const 8388608))";
 
 /// What waits without a store: a timer, and a child that nobody runs.
 const WAITING: [(&str, &str, &str); 3] = [
@@ -52,7 +67,7 @@ pub(crate) fn endless() -> Vec<Endless> {
     let mut all = vec![Endless { name: "spin", module: spin, hangs: false }];
     for (name, imports, call) in OVER_AND_OVER {
         let handle = if name.starts_with("blocking") { "(local.set $i (call $stdout))" } else { "" };
-        let run = format!("{handle} (loop $again {call} (global.set $top (i32.const 65536)) (br $again)) unreachable");
+        let run = format!("{FILL} {handle} (loop $again {call} (global.set $top (i32.const 65536)) (br $again)) unreachable");
         all.push(Endless { name, module: build(imports, &run), hangs: false });
     }
     for (name, imports, call) in WAITING {
@@ -64,7 +79,7 @@ pub(crate) fn endless() -> Vec<Endless> {
 
 fn build(imports: &str, run: &str) -> Vec<u8> {
     let world = if imports == WASI { "with-wasi" } else { "plain" };
-    Guest { world, imports, ..Guest::running(run) }.build()
+    Guest { world, imports, pages: PAGES, ..Guest::running(run) }.build()
 }
 
 /// Bounds that none of them reaches before its deadline.
