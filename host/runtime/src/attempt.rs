@@ -58,7 +58,7 @@ async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends, plac
     let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
     let call = cpu.measure(call(&mut store, module, &context));
     let outcome = match ends.race(call).await {
-        Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data()),
+        Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
         Ok(Err(cut)) | Err(cut) => cut.outcome(limits),
     };
@@ -67,7 +67,7 @@ async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends, plac
     let receipt = Receipt {
         started: Some(started),
         run_us: microseconds(clock.elapsed()),
-        cpu_us: microseconds(cpu.used()),
+        cpu_us: microseconds(cpu.used().saturating_add(guest.usage.spent())),
         peak_memory: guest.memory.peak(),
         host_calls: guest.usage.calls(),
         host_bytes: guest.usage.bytes().saturating_add(guest.journal.piped()),
@@ -86,11 +86,12 @@ async fn call(store: &mut Store<Guest>, module: &Ready, context: &mogbox_core::T
 }
 
 /// A guest that returned between two interruptions may have gone over a bound all the same.
-fn returned_outcome(returned: Result<String, TaskError>, guest: &Guest) -> Outcome {
-    match guest.passed_bound() {
-        Some(bound) => Outcome::OverBound { bound, limit: guest.limits.show(bound) },
-        None => convert::outcome(returned, &guest.limits),
+async fn returned_outcome(returned: Result<String, TaskError>, guest: &mut Guest) -> Outcome {
+    if let Some(bound) = guest.passed_bound() {
+        return Outcome::OverBound { bound, limit: guest.limits.show(bound) };
     }
+    let outcome = guest.checked(convert::returned_size(&returned), |limits| Ok(convert::outcome(returned, limits))).await;
+    outcome.unwrap_or_else(|error| Outcome::Unavailable(error.to_string()))
 }
 
 /// A fresh sandbox. The guest is interrupted at each tick of the engine's clock: it makes way for others, and whoever polls it

@@ -171,7 +171,8 @@ pub(crate) fn outcome(returned: Result<String, exported::TaskError>, limits: &Li
     }
 }
 
-fn returned_size(returned: &Result<String, exported::TaskError>) -> usize {
+/// Bytes of what a run returned.
+pub(crate) fn returned_size(returned: &Result<String, exported::TaskError>) -> usize {
     match returned {
         Ok(text) => text.len(),
         Err(exported::TaskError::Failed(failure)) => {

@@ -7,6 +7,7 @@ use mogbox_core::{ContextError, TaskContext};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::aside::Aside;
 use crate::journal::SharedJournal;
 use crate::memory::MemoryMeter;
 use crate::output::{Output, Source};
@@ -16,8 +17,8 @@ use crate::usage::Usage;
 /// Handles that a guest may hold at once: streams, timers, errors.
 const MAX_HANDLES: usize = 1_000;
 
-/// Random bytes of one call.
-const MAX_RANDOM: u64 = 1 << 20;
+/// Random bytes of one call, which holds its thread until it has them.
+const MAX_RANDOM: u64 = 256 << 10;
 
 /// The data of a sandbox.
 pub(crate) struct Guest {
@@ -28,6 +29,7 @@ pub(crate) struct Guest {
     pub(crate) memory: MemoryMeter,
     pub(crate) usage: Usage,
     pub(crate) journal: SharedJournal,
+    aside: Aside,
 }
 
 /// What host calls reach.
@@ -44,10 +46,25 @@ impl Guest {
             wasi: None,
             world,
             limits: limits.clone(),
+            aside: place.aside().clone(),
             memory: MemoryMeter::new(limits.length(Bound::Memory), place),
             usage: Usage::new(limits),
             journal: SharedJournal::new(limits),
         }
+    }
+
+    /// Checks what the guest said, so many bytes of it, within its bounds. Its time counts as the guest's own, wherever it was spent.
+    pub(crate) async fn checked<T: Send + 'static>(
+        &mut self,
+        bytes: usize,
+        check: impl FnOnce(&Limits) -> Result<T, ContextError> + Send + 'static,
+    ) -> Result<T, ContextError> {
+        let limits = self.limits.clone();
+        let Some((checked, used)) = self.aside.work(bytes, move || check(&limits)).await else {
+            return Err(ContextError::Unavailable("what was said could not be checked".into()));
+        };
+        self.usage.spend(used);
+        checked
     }
 
     /// The attempt's view of the world, where there is one.

@@ -2,6 +2,7 @@
 //! knows no broker and no store but through the ports, and nothing of retries.
 
 mod artifacts;
+mod aside;
 mod attempt;
 mod bindings;
 mod cache;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mogbox_core::limits::{Bound, Limits, Unit};
+use mogbox_core::limits::{Bound, Limits, Unit, over_bound};
 use mogbox_core::{TaskContext, Tenant};
 
+use crate::aside::Aside;
 use crate::engine::EngineSettings;
 
 /// What the host keeps of a guest beside its memories, tables and stack, generously. Bytes.
@@ -20,7 +21,8 @@ pub(crate) struct Places {
     each: u64,
     guests: AtomicU32,
     memory: Held,
-    /// What the guests of each tenant hold that has any.
+    aside: Aside,
+    /// What the guests of each tenant hold that has any, and of some that had.
     tenants: Mutex<HashMap<Tenant, Arc<Held>>>,
 }
 
@@ -45,7 +47,7 @@ pub(crate) struct Place {
 struct Share {
     tenant: Tenant,
     held: Arc<Held>,
-    limits: Limits,
+    percent: u64,
 }
 
 /// Whose memory is used up.
@@ -90,6 +92,7 @@ impl Places {
             each: before_any_memory(settings),
             guests: AtomicU32::new(0),
             memory: Held::new(settings.guest_memory),
+            aside: Aside::new(),
             tenants: Mutex::default(),
         })
     }
@@ -123,18 +126,13 @@ impl Places {
         if most == self.memory.most {
             return None;
         }
-        let held = Arc::clone(self.tenants().entry(tenant.clone()).or_insert_with(|| Arc::new(Held::new(most))));
-        Some(Share { tenant: tenant.clone(), held, limits: limits.clone() })
-    }
-
-    /// The last of a tenant's guests leaves nothing behind. Others come and go only with the lock, so what is counted is so.
-    fn leave(&self, share: Share) {
         let mut tenants = self.tenants();
-        let Share { tenant, held, .. } = share;
-        // One is the map's, one is this.
-        if Arc::strong_count(&held) <= 2 {
-            tenants.remove(&tenant);
+        // At most half of them have a guest then, so that many come before this is looked at again.
+        if tenants.len() >= 2 * self.max_guests as usize {
+            tenants.retain(|_, held| Arc::strong_count(held) > 1);
         }
+        let held = Arc::clone(tenants.entry(tenant.clone()).or_insert_with(|| Arc::new(Held::new(most))));
+        Some(Share { tenant: tenant.clone(), held, percent: limits.get(Bound::TenantMemory) })
     }
 
     fn tenants(&self) -> MutexGuard<'_, HashMap<Tenant, Arc<Held>>> {
@@ -167,15 +165,20 @@ impl Place {
         }
     }
 
+    /// Where what the guest says is checked if that takes long.
+    pub(crate) fn aside(&self) -> &Aside {
+        &self.places.aside
+    }
+
     /// Why memory was refused.
     pub(crate) fn explain(&self, full: Full) -> String {
         let show = |held: &Held| Unit::Bytes.show(held.most);
         match (full, &self.share) {
-            (Full::Tenant, Some(Share { tenant, held, limits })) => format!(
+            (Full::Tenant, Some(Share { tenant, held, percent })) => format!(
                 "the guests of tenant {tenant} that are alive on this node may hold {} of memory together, and the rest of it does not \
                  suffice: {}",
                 show(held),
-                limits.explain(Bound::TenantMemory)
+                over_bound(Bound::TenantMemory, &Unit::Percent.show(*percent))
             ),
             _ => format!(
                 "the guests alive on this node may hold {} of memory together, and the rest of it does not suffice (guest_memory)",
@@ -189,9 +192,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.shrink(self.memory.load(Ordering::Acquire));
         self.places.guests.fetch_sub(1, Ordering::AcqRel);
-        if let Some(share) = self.share.take() {
-            self.places.leave(share);
-        }
     }
 }
 
@@ -214,8 +214,23 @@ mod tests {
         assert_eq!((place.grow(8 << 20), place.grow(8 << 20)), (Ok(()), Err(Full::Tenant)));
         place.shrink(1 << 20);
         drop(place);
-        assert_eq!((places.guests.load(Ordering::Acquire), places.memory.bytes.load(Ordering::Acquire)), (0, 0));
-        assert!(places.tenants().is_empty());
+        let bytes = |held: &Held| held.bytes.load(Ordering::Acquire);
+        assert_eq!(
+            (places.guests.load(Ordering::Acquire), bytes(&places.memory), bytes(&places.tenants()[&"a".parse().unwrap()])),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn tenants_without_a_guest_are_forgotten_in_time() {
+        let places = places(4, 1 << 30);
+        let here = take(&places, "here").unwrap();
+        here.grow(1 << 20).unwrap();
+        for number in 0..100 {
+            take(&places, &format!("t{number}")).unwrap();
+        }
+        assert!(places.tenants().len() <= 8);
+        assert_eq!(places.tenants()[&"here".parse().unwrap()].bytes.load(Ordering::Acquire), (1 << 20) + places.each);
     }
 
     #[test]
@@ -248,7 +263,6 @@ mod tests {
         assert_eq!(third.grow(1 << 20), Err(Full::Node));
         drop(first);
         third.grow(1 << 20).unwrap();
-        assert_eq!(places.tenants().len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Counts host calls and their bytes against their bounds. Calls are counted as well as bytes: an empty call costs the host too.
 
 use std::fmt;
+use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
 
@@ -11,6 +12,9 @@ pub(crate) struct Usage {
     bytes: u64,
     max_calls: u64,
     max_bytes: u64,
+    /// CPU time on other threads than the guest's own.
+    elsewhere: Duration,
+    max_cpu: Duration,
 }
 
 /// What one copy from the guest may take beyond its bound: for the shape of what is copied, and for output and random bytes.
@@ -39,7 +43,14 @@ impl std::error::Error for OverBound {}
 
 impl Usage {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { calls: 0, bytes: 0, max_calls: limits.get(Bound::HostCalls), max_bytes: limits.get(Bound::HostBytes) }
+        Self {
+            calls: 0,
+            bytes: 0,
+            max_calls: limits.get(Bound::HostCalls),
+            max_bytes: limits.get(Bound::HostBytes),
+            elsewhere: Duration::ZERO,
+            max_cpu: limits.duration(Bound::CpuTime),
+        }
     }
 
     /// One call that brings `bytes` in.
@@ -59,10 +70,23 @@ impl Usage {
         self.calls = self.calls.saturating_add(1);
     }
 
+    /// CPU time that a call took on another thread.
+    pub(crate) fn spend(&mut self, cpu: Duration) {
+        self.elsewhere = self.elsewhere.saturating_add(cpu);
+    }
+
+    /// CPU time of calls on other threads.
+    pub(crate) fn spent(&self) -> Duration {
+        self.elsewhere
+    }
+
     /// The bound that is passed, with bytes counted elsewhere.
     pub(crate) fn passed(&self, elsewhere: u64) -> Option<Bound> {
         if self.calls > self.max_calls {
             return Some(Bound::HostCalls);
+        }
+        if self.elsewhere > self.max_cpu {
+            return Some(Bound::CpuTime);
         }
         (self.bytes.saturating_add(elsewhere) > self.max_bytes).then_some(Bound::HostBytes)
     }

@@ -54,8 +54,8 @@ fn output_without_end_ends_at_the_bound_on_host_bytes() {
 #[test]
 fn random_bytes_of_huge_length_end_the_attempt() {
     let body = "(call $random (i64.const -1) (i32.const 256)) (i32.const 0)";
-    ends("random", body, "FAILURE", "requested len 18446744073709551615 exceeds limit 1048576");
-    let endless = for_ever("(call $random (i64.const 1048576) (i32.const 256))");
+    ends("random", body, "FAILURE", "requested len 18446744073709551615 exceeds limit 262144");
+    let endless = for_ever("(call $random (i64.const 262144) (i32.const 256))");
     ends("random-pieces", &endless, "FAILURE", "over the bound memory of 64MiB");
 }
 

@@ -60,7 +60,8 @@ impl Guest {
 
     async fn store_metadata(&mut self, entries: Vec<types::Entry>) -> Result<(), ContextError> {
         let context = self.context()?;
-        let entries = convert::entries(entries, Bound::Metadata, &self.limits)?;
+        let bytes = convert::entries_size(&entries);
+        let entries = self.checked(bytes, |limits| convert::entries(entries, Bound::Metadata, limits)).await?;
         context.set_metadata(&entries).await
     }
 }

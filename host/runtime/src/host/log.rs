@@ -13,7 +13,11 @@ impl log::Host for Guest {
         self.usage.call(message.len().saturating_add(convert::entries_size(&fields)))?;
         // Logging never fails: fields that are malformed are left out, the line is kept.
         let well_formed = fields.iter().all(|field| check_key(&field.key).is_ok());
-        let fields = if well_formed { convert::entries(fields, Bound::Log, &self.limits).unwrap_or_default() } else { Entries::new() };
+        let bytes = convert::entries_size(&fields);
+        let fields = match well_formed {
+            true => self.checked(bytes, |limits| convert::entries(fields, Bound::Log, limits)).await.unwrap_or_default(),
+            false => Entries::new(),
+        };
         self.journal.log(convert::level(level), message, fields);
         Ok(())
     }

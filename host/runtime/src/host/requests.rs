@@ -32,7 +32,8 @@ impl requests::Host for Guest {
 impl Guest {
     async fn submit_child(&mut self, child: requests::NewRequest) -> Result<RequestId, ContextError> {
         let context = self.context()?;
-        context.submit(convert::child(child, &self.limits)?).await
+        let child = self.checked(convert::child_size(&child), |limits| convert::child(child, limits)).await?;
+        context.submit(child).await
     }
 
     async fn wait_for(

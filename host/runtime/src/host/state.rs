@@ -17,7 +17,7 @@ impl state::Host for Guest {
 
     async fn set(&mut self, key: String, value: String) -> Answer<()> {
         self.usage.call(key.len().saturating_add(value.len()))?;
-        let answer = self.store(&key, &value).await;
+        let answer = self.store(&key, value).await;
         self.reply(answer, |()| 0, |()| ())
     }
 
@@ -43,9 +43,9 @@ impl Guest {
         self.context()?.state(key).await
     }
 
-    async fn store(&mut self, key: &str, value: &str) -> Result<(), ContextError> {
+    async fn store(&mut self, key: &str, value: String) -> Result<(), ContextError> {
         let context = self.context()?;
-        let value = convert::json(value, Bound::State, &self.limits)?;
+        let value = self.checked(value.len(), move |limits| convert::json(&value, Bound::State, limits)).await?;
         context.set_state(key, &value).await
     }
 
