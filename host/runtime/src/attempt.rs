@@ -25,12 +25,12 @@ pub(crate) async fn execute(cache: &Arc<ModuleCache>, places: &Arc<Places>, atte
         Err(outcome) => return not_started(&attempt, outcome),
     };
     match places.take(&attempt.context) {
-        Ok(place) => run(cache.engine(), &module, attempt, ends, place).await,
+        Ok(place) => run(cache.engine(), &module, &attempt, ends, place).await,
         Err(full) => not_started(&attempt, Outcome::Unavailable(full)),
     }
 }
 
-async fn load(cache: &Arc<ModuleCache>, ends: &Ends, attempt: &Attempt) -> Result<Ready, Outcome> {
+async fn load(cache: &Arc<ModuleCache>, ends: &Ends<'_>, attempt: &Attempt) -> Result<Ready, Outcome> {
     if let Some(cut) = ends.passed() {
         return Err(cut.outcome(attempt.context.limits()));
     }
@@ -49,14 +49,14 @@ fn not_started(attempt: &Attempt, outcome: Outcome) -> Execution {
 }
 
 /// The place is given back once the sandbox is gone.
-async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends, place: Arc<Place>) -> Execution {
+async fn run(engine: &Engine, module: &Ready, attempt: &Attempt, ends: Ends<'_>, place: Arc<Place>) -> Execution {
     let (started, clock) = (Timestamp::now(), Instant::now());
     let Attempt { module: digest, context } = attempt;
     let limits = context.limits();
-    let ends = ends.with_wall_time(limits.duration(Bound::WallTime));
+    let ends = ends.with_wall_time(clock.into(), limits.duration(Bound::WallTime));
     let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
-    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
-    let call = cpu.measure(call(&mut store, module, &context));
+    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(context)), limits, Arc::clone(&place)));
+    let call = cpu.measure(call(&mut store, module, context));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
@@ -71,7 +71,7 @@ async fn run(engine: &Engine, module: &Ready, attempt: Attempt, ends: Ends, plac
         peak_memory: guest.memory.peak(),
         host_calls: guest.usage.calls(),
         host_bytes: guest.usage.bytes().saturating_add(guest.journal.piped()),
-        module: Some(digest),
+        module: Some(*digest),
         engine: ENGINE_NAME.into(),
         ..Receipt::default()
     };

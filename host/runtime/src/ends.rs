@@ -36,27 +36,27 @@ impl Cut {
 
 /// When a call ends, at the latest.
 #[derive(Debug, Clone)]
-pub(crate) struct Ends {
-    stop: Stop,
+pub(crate) struct Ends<'a> {
+    stop: &'a Stop,
     deadline: Option<Instant>,
     wall_time: Option<Instant>,
 }
 
-impl Ends {
+impl<'a> Ends<'a> {
     /// The bound on wall time does not count yet.
-    pub(crate) fn new(stop: Stop, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(stop: &'a Stop, deadline: Option<Instant>) -> Self {
         Self { stop, deadline, wall_time: None }
     }
 
     /// Those of an attempt.
-    pub(crate) fn of(context: &TaskContext) -> Self {
+    pub(crate) fn of(context: &'a TaskContext) -> Self {
         let deadline = context.deadline().and_then(|deadline| Instant::from(context.started()).checked_add(deadline));
-        Self::new(context.stop().clone(), deadline)
+        Self::new(context.stop(), deadline)
     }
 
-    /// The bound on wall time counts from now.
-    pub(crate) fn with_wall_time(self, longest: Duration) -> Self {
-        Self { wall_time: Instant::now().checked_add(longest), ..self }
+    /// The bound on wall time counts from this moment.
+    pub(crate) fn with_wall_time(self, from: Instant, longest: Duration) -> Self {
+        Self { wall_time: from.checked_add(longest), ..self }
     }
 
     /// The call's answer, or what ended it. The host's stop counts before the deadline, that before the bound on wall time, and that
@@ -173,12 +173,13 @@ mod tests {
     #[tokio::test]
     async fn a_stop_counts_before_a_deadline_and_that_before_the_bound_on_wall_time() {
         let stop = Stop::new();
-        let ends = Ends::new(stop.clone(), Some(Instant::now())).with_wall_time(Duration::ZERO);
+        let ends = Ends::new(&stop, Some(Instant::now())).with_wall_time(Instant::now(), Duration::ZERO);
         tokio::time::sleep(Duration::from_millis(2)).await;
         assert_eq!(ends.race(std::future::pending::<()>()).await, Err(Cut::DeadlinePassed));
         stop.force(StopReason::Revoked);
         assert_eq!(ends.race(async {}).await, Err(Cut::Stopped(StopReason::Revoked)));
-        let ends = Ends::new(Stop::new(), None).with_wall_time(Duration::ZERO);
+        let never = Stop::new();
+        let ends = Ends::new(&never, None).with_wall_time(Instant::now(), Duration::ZERO);
         assert_eq!(ends.race(std::future::pending::<()>()).await, Err(Cut::OverBound(Bound::WallTime)));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mogbox_core::executor::Stop;
 use mogbox_core::json::{Json, Kind};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::module::TaskDescription;
 use mogbox_core::{Outcome, TaskName};
+use tokio::time::Instant;
 use wasmtime::{Engine, Store};
 
 use crate::attempt::sandbox;
@@ -41,7 +41,8 @@ pub(crate) async fn describe(
     place: Arc<Place>,
 ) -> Result<Vec<TaskDescription>, String> {
     let limits = tight(limits);
-    let ends = Ends::new(Stop::new(), None).with_wall_time(Duration::from_millis(limits.get(Bound::WallTime)));
+    let stop = Stop::new();
+    let ends = Ends::new(&stop, None).with_wall_time(Instant::now(), limits.duration(Bound::WallTime));
     let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
     let mut store = sandbox(engine, Guest::new(World::Describe, &limits, Arc::clone(&place)));
     let call = cpu.measure(call(&mut store, module));
