@@ -1,5 +1,7 @@
 //! A short run of each target, the same inputs each time. A long one is `make fuzz`.
 
+use std::collections::HashSet;
+
 use mogbox_fuzz::mutate::Mutator;
 use mogbox_fuzz::{TARGETS, target};
 
@@ -33,4 +35,26 @@ macro_rules! short_runs {
 
 short_runs! {
     answers arguments command_line configuration context control deadline documents exceptions http log message module requests result state value
+}
+
+/// Name and version of every package in a lock file: its first two lines.
+fn locked(text: &str) -> HashSet<(&str, &str)> {
+    let mut packages = HashSet::new();
+    for package in text.split("[[package]]\n").skip(1) {
+        let mut lines = package.lines();
+        packages.extend(lines.next().zip(lines.next()));
+    }
+    packages
+}
+
+#[test]
+fn what_is_fuzzed_has_the_versions_that_ship() {
+    let ours = locked(include_str!("../../../Cargo.lock"));
+    let names: HashSet<_> = ours.iter().map(|(name, _)| *name).collect();
+    let fuzzed = locked(include_str!("../libfuzzer/Cargo.lock"));
+    let others: Vec<_> = fuzzed.difference(&ours).filter(|(name, _)| names.contains(name)).collect();
+    assert!(
+        fuzzed.len() > 100 && others.is_empty(),
+        "copy the workspace's lock file to libfuzzer/ and run cargo metadata there: {others:?}"
+    );
 }
