@@ -10,7 +10,6 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter, Settlement};
 use mogbox_core::context::{AttemptIdentity, Services};
-use mogbox_core::intake::InTurn;
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
@@ -18,9 +17,9 @@ use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, St
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Broker, BrokerError, Control, Delivery, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId,
-    Outcome, QueueName, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission, TaskContext,
-    Tenant,
+    Attempt, Broker, BrokerError, Control, Delivery, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore,
+    NodeId, Outcome, QueueName, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission,
+    TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::sync::Semaphore;

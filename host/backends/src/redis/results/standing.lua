@@ -89,15 +89,17 @@ local function conclude(key, value, ttl, arguments, first)
     concluded[#concluded + 1], channels[#channels + 1] = key, arguments[first + 3]
 end
 
--- Tells of all that became final to those who listen. Most results are waited for by nobody, and asking costs less than telling.
+-- Tells of all that became final to those who listen, to these results or to all of a pattern. Most results are waited for by nobody,
+-- and asking costs less than telling.
 local function announce()
     if not concluded[1] then
         return
     end
     redis.call('ZREM', OPEN, unpack(concluded))
+    local to_all = redis.call('PUBSUB', 'NUMPAT') > 0
     local listeners = redis.call('PUBSUB', 'NUMSUB', unpack(channels))
     for i = 1, #listeners, 2 do
-        if listeners[i + 1] > 0 then
+        if to_all or listeners[i + 1] > 0 then
             redis.call('PUBLISH', listeners[i], '')
         end
     end
