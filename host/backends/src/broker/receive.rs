@@ -54,8 +54,7 @@ pub(crate) struct Lull(Mutex<Option<Instant>>);
 
 impl Lull {
     fn note(&self, wanted: usize, claimed: &Claimed) {
-        let pause = claimed.next.map_or(LULL, |next| next.min(between(LULL / 2, LULL)));
-        let until = (claimed.messages.len() < wanted).then(|| Instant::now() + pause);
+        let until = (claimed.messages.len() < wanted).then(|| Instant::now() + until_next(claimed.next, LULL));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
@@ -127,9 +126,13 @@ pub(crate) async fn exchange(
 }
 
 async fn pause(line: &mut impl Line, left: Duration, next: Option<Duration>) -> Result<(), BrokerError> {
-    let fallback = between(LONGEST_PAUSE / 2, LONGEST_PAUSE);
-    let due = next.map_or(fallback, |next| next + between(Duration::from_millis(1), SPREAD));
-    line.wait(due.min(fallback).min(left)).await
+    line.wait(until_next(next, LONGEST_PAUSE).min(left)).await
+}
+
+/// How long to wait for what is next, by no more than `longest`: never as long as another node that waits for the same.
+fn until_next(next: Option<Duration>, longest: Duration) -> Duration {
+    let fallback = between(longest / 2, longest);
+    next.map_or(fallback, |next| (next + between(Duration::from_millis(1), SPREAD)).min(fallback))
 }
 
 fn between(least: Duration, most: Duration) -> Duration {
