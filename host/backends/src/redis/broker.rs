@@ -51,9 +51,7 @@ impl RedisBroker {
         let calls = Calls::new(connection.clone(), settings.clone());
         Ok(Self(Arc::new(Inner { connection, settings, partitions, calls, sleepers: Sleepers::default(), lull: Lull::default() })))
     }
-}
 
-impl RedisBroker {
     /// Submissions by the keys they go to: those of a tenant and queue go together, others at the same time.
     pub(super) fn by_tenant<'a>(&self, submissions: &'a [Submission]) -> BTreeMap<(Partition, Tenant), Vec<&'a Submission>> {
         let mut groups: BTreeMap<_, Vec<&Submission>> = BTreeMap::new();

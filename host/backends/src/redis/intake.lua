@@ -2,12 +2,16 @@
 -- live of a result, then for each request what `create` takes and what `queue` takes. KEYS: the shard's base, then for each request
 -- what `create` takes.
 local tenant, ttl, any_ready = enter(ARGV[3], ARGV[4]), ARGV[5], false
-local keys, at = 2, 6
+-- All are created before any is queued: a result that makes no sense ends the call, and what was queued by then would not be in line.
+local keys, at, open = 2, 6, {}
 while at <= #ARGV do
   local state, next = create(keys, at, ttl)
   if not FINAL[state or ''] then
-    any_ready = queue(tenant.name, next) or any_ready
+    open[#open + 1] = next
   end
   keys, at = keys + 3, next + 4
+end
+for _, arguments in ipairs(open) do
+  any_ready = queue(tenant.name, arguments) or any_ready
 end
 finish_queueing(tenant, any_ready)

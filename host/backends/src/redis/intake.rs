@@ -1,8 +1,6 @@
 //! New requests in one step on one server: result and message in one script. A cluster keeps them in different slots, so that they go
 //! in one after the other there.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -23,7 +21,7 @@ const MOST_TAKEN_IN: usize = 64;
 /// Takes requests in where a broker and the results are on one server.
 pub struct RedisIntake {
     broker: RedisBroker,
-    script: Arc<Script>,
+    script: Script,
 }
 
 impl RedisIntake {
@@ -31,7 +29,7 @@ impl RedisIntake {
     #[must_use]
     pub fn new(broker: RedisBroker) -> Self {
         let steps = [include_str!("results/standing.lua"), include_str!("results/create.lua"), include_str!("intake.lua")];
-        Self { broker, script: Arc::new(script(WITHIN_MEMORY, &steps)) }
+        Self { broker, script: script(WITHIN_MEMORY, &steps) }
     }
 
     async fn take_in_of(&self, partition: &Partition, tenant: &Tenant, group: &[&Submission], at: Timestamp) -> Result<(), BackendError> {

@@ -107,3 +107,21 @@ async fn a_hundred_at_once_arrive_with_their_metadata_parents_and_delays(world: 
     }
     assert_eq!(world.backlog().await, Backlog { ready: 200, delayed: 2, ..Backlog::default() });
 }
+
+/// On Redis alone, whose keys others write too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_result_makes_no_sense_none_of_its_call_is_queued() {
+    let world = World::redis().await;
+    let [sound, strange] = [0; 2].map(|_| world.request(TASK));
+    let key = format!("{}.mognet.result.{}", world.tenant, strange.id);
+    let mut redis = ::redis::Client::open(crate::harness::redis_url()).unwrap().get_connection().unwrap();
+    ::redis::cmd("SET").arg(key).arg("not a hash").query::<()>(&mut redis).unwrap();
+    let refused = submit_all(&world, &world.intake, &[sound.clone(), strange]).await.unwrap_err();
+    assert!(matches!(refused, SubmitError::Store(_)), "{refused}");
+    assert_eq!(world.backlog().await, Backlog::default());
+    let script = Script::default().answer(TASK, done()).ready();
+    let node = world.node(&script).await;
+    submit_all(&world, &world.intake, std::slice::from_ref(&sound)).await.unwrap();
+    assert_eq!(world.end(sound.id).await, (State::Success, 1, 1));
+    node.shutdown().await;
+}
