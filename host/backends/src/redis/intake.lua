@@ -1,7 +1,7 @@
 -- Takes new requests of one tenant in: creates their results and queues those that are not final. ARGV[3]: tenant, its share, time to
 -- live of a result, then for each request what `create` takes and what `queue` takes. KEYS: the shard's base, then for each request
 -- what `create` takes.
-local tenant, ttl, any_ready = enter(ARGV[3], ARGV[4]), ARGV[5], false
+local tenant, ttl = enter(ARGV[3], ARGV[4]), ARGV[5]
 -- All are created before any is queued: a result that makes no sense ends the call, and what was queued by then would not be in line.
 local keys, at, open = 2, 6, {}
 while at <= #ARGV do
@@ -12,6 +12,6 @@ while at <= #ARGV do
   keys, at = keys + 3, next + 4
 end
 for _, arguments in ipairs(open) do
-  any_ready = queue(tenant.name, arguments) or any_ready
+  queue(tenant.name, arguments)
 end
-finish_queueing(tenant, any_ready)
+finish_queueing(tenant)

@@ -12,7 +12,7 @@ local function read_line(wanted)
     line[#line + 1] = tenants[found[at]]
   end
   if names[1] then
-    share_out(names)
+    look_up(names)
   end
   return line
 end
@@ -35,72 +35,69 @@ local function line_up(line, tenant)
   table.insert(line, low, tenant)
 end
 
--- Looks at a tenant whose turn comes for the first time: how many it may be handed, and in which portions its ready ones are read:
--- one more than its part, which tells whether any is left.
-local function begin_turns(tenant, held, wanted, number)
-  -- No tenant holds more than the shard does.
-  local room = tenant.share.cap - held
-  tenant.room = room > wanted and room or tenant.share.cap - in_flight(tenant)
-  tenant.ready, tenant.taken, tenant.handed_out = {}, 0, {}
-  tenant.portion = math.ceil(wanted / number) + 1
+-- Looks at a tenant whose turn comes for the first time: how many it may be handed, and how many are taken at once of its ready ones,
+-- which is its part.
+local function begin_turns(tenant, wanted, number)
+  tenant.room, tenant.portion = tenant.share.cap - in_flight(tenant), math.ceil(wanted / number)
+  tenant.taken, tenant.next = {}, 1
 end
 
--- The first of a tenant's ready requests that is not taken; nil where there is none.
+-- The first of a tenant's ready requests, taken out of their set with those after it; nil where there is none.
 local function peek(tenant)
-  local id = tenant.ready[tenant.taken + 1]
-  if id or tenant.all_read then
+  local id = tenant.taken[tenant.next]
+  if id or tenant.emptied then
     return id
   end
-  local more = redis.call('ZRANGE', of_tenant('ready', tenant.name), tenant.taken, tenant.taken + tenant.portion - 1)
-  for i, another in ipairs(more) do
-    tenant.ready[tenant.taken + i] = another
-  end
-  tenant.all_read = #more < tenant.portion
-  return more[1]
+  local most = math.min(tenant.portion, tenant.room)
+  tenant.taken, tenant.next = redis.call('ZPOPMIN', of_tenant('ready', tenant.name), most), 1
+  tenant.emptied = #tenant.taken < 2 * most
+  return tenant.taken[1]
 end
 
--- Takes a tenant's first ready request; what is handed out of it, nil where it is gone. The text goes out as it is: taking it apart
--- here would copy it.
+-- Hands out the first of those taken; nil where it is gone, or a stranger put something else there. The text goes out as it is: taking
+-- it apart here would copy it.
 local function hand_out(tenant, id, expiries, expiry)
-  tenant.taken = tenant.taken + 1
-  local text = redis.call('GET', request_key(tenant.name, id))
+  tenant.next = tenant.next + 2
+  local text = redis.pcall('GET', request_key(tenant.name, id))
   if not text or #text < BODY then
     return nil
   end
   local at = #expiries
   expiries[at + 1], expiries[at + 2] = expiry, lease_of(tenant.name, id, whole(fence_in(text) + 1))
-  tenant.handed_out[#tenant.handed_out + 1] = id
   tenant.room = tenant.room - 1
+  hold(tenant, 1)
   return { tenant.name, id, text }
 end
 
--- Writes down what a tenant was handed.
+-- Puts back what was taken of a tenant's requests and not handed out; whether any are ready.
+local function put_rest_back(tenant)
+  local rest, ready = {}, of_tenant('ready', tenant.name)
+  for at = tenant.next, #tenant.taken, 2 do
+    append(rest, ready, tenant.taken[at + 1], tenant.taken[at])
+  end
+  call_each('ZADD', rest)
+  return rest[ready] ~= nil or not tenant.emptied and redis.call('EXISTS', ready) == 1
+end
+
+-- Leaves a tenant in line, or puts it where it belongs.
 local function end_turns(tenant)
-  local name, handed_out = tenant.name, tenant.handed_out
-  local stays = tenant.room > 0 and peek(tenant)
-  if tenant.taken > 0 then
-    redis.call('ZREMRANGEBYRANK', of_tenant('ready', name), 0, tenant.taken - 1)
+  local ready = put_rest_back(tenant)
+  if not ready or tenant.room <= 0 then
+    tenant.place, stood_ready[tenant.name] = ready and capped or nil, nil
+    place(tenant)
   end
-  if handed_out[1] then
-    redis.call('SADD', of_tenant('leases', name), unpack(handed_out))
-  end
-  if not stays then
-    tenant.place = handed_out[1] and resting or nil
-    if not tenant.place then
-      place(tenant)
-    end
-  end
+  tenant.room, tenant.emptied = nil, nil
 end
 
 -- One reading of the line. Adds to the answer; returns the bytes that may still be handed out, and whether more tenants may be in line
 -- than were read.
 local function serve(answer, wanted, expiry, bytes, cost)
-  local line, held, expiries, served = read_line(wanted - #answer), redis.call('ZCARD', leases), {}, {}
+  local line, expiries, served = read_line(wanted - #answer), {}, {}
   local number, more = #line, #line == wanted - #answer
   while #answer < wanted and bytes > 0 and line[1] do
     local tenant = table.remove(line)
     if not tenant.room then
-      begin_turns(tenant, held, wanted - #answer, number)
+      begin_turns(tenant, wanted - #answer, number)
       served[#served + 1] = tenant
     end
     local id = tenant.room > 0 and peek(tenant)
@@ -117,7 +114,6 @@ local function serve(answer, wanted, expiry, bytes, cost)
   end
   for _, tenant in ipairs(served) do
     end_turns(tenant)
-    tenant.room, tenant.all_read = nil, nil
   end
   if expiries[1] then
     redis.call('ZADD', leases, unpack(expiries))

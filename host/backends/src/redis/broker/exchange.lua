@@ -49,13 +49,14 @@ end
 
 -- The settlements whose leases are held, by tenant: where the arguments of each begin; and the tenants.
 local function held_by_tenant()
-  local members, groups, names, seen = {}, {}, {}, {}
+  local members, groups, names, seen, once = {}, {}, {}, {}, {}
   for at = first_settlement, #ARGV, settlement_size do
     members[#members + 1] = lease_of(ARGV[at], ARGV[at + 2], ARGV[at + 3])
   end
-  local held = members[1] and redis.call('ZMSCORE', leases, unpack(members))
+  local expiries = members[1] and redis.call('ZMSCORE', leases, unpack(members))
   for i, member in ipairs(members) do
-    if held[i] then
+    if expiries[i] and not once[member] then
+      once[member] = true
       local at = first_settlement + (i - 1) * settlement_size
       add_new(names, seen, ARGV[at])
       append(groups, ARGV[at], at)
@@ -70,7 +71,7 @@ local function settle_those_of(name, group)
   for i, at in ipairs(group) do
     ids[i] = ARGV[at + 2]
   end
-  redis.call('SREM', of_tenant('leases', name), unpack(ids))
+  hold(tenant, -#ids)
   wait_no_more(name, ids)
   for i, at in ipairs(group) do
     agree(tenant, ARGV[at + 1])
@@ -114,7 +115,8 @@ local function take_back()
   for _, one in ipairs(past(leases, most_taken_back)) do
     released[#released + 1] = one.member
     local id, fence = leased(one.rest or '')
-    if one.name and redis.call('SREM', of_tenant('leases', one.name), id) == 1 then
+    if one.name then
+      hold(tenants[one.name], -1)
       wait_no_more(one.name, { id })
       make_ready(one.name, id, fence, true)
     end

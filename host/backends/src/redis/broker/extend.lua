@@ -4,9 +4,9 @@ local expiry, members = whole(now + ARGV[3]), {}
 for at = 4, #ARGV, 3 do
   members[#members + 1] = lease_of(ARGV[at], ARGV[at + 1], ARGV[at + 2])
 end
-local held, renewed, lost = redis.call('ZMSCORE', leases, unpack(members)), {}, {}
+local expiries, renewed, lost = redis.call('ZMSCORE', leases, unpack(members)), {}, {}
 for i, member in ipairs(members) do
-  if held[i] then
+  if expiries[i] then
     renewed[#renewed + 1], renewed[#renewed + 2] = expiry, member
   else
     lost[#lost + 1] = i - 1

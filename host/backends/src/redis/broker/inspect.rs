@@ -18,14 +18,11 @@ struct Stored {
 pub(super) async fn backlog(broker: &Inner, tenant: &Tenant) -> Result<Backlog, BrokerError> {
     let mut counts = redis::pipe();
     for partition in broker.partitions.of_tenant(tenant) {
-        counts.zcard(partition.tenant_key("ready", tenant));
-        for kind in ["delayed", "leases"] {
-            counts.scard(partition.tenant_key(kind, tenant));
-        }
-        counts.llen(partition.tenant_key("dead", tenant));
+        counts.zcard(partition.tenant_key("ready", tenant)).scard(partition.tenant_key("delayed", tenant));
+        counts.hget(partition.held_key(), tenant.as_str()).llen(partition.tenant_key("dead", tenant));
     }
-    let counts: Vec<u64> = broker.connection.pipeline(&counts).await?;
-    let sum = |kind: usize| counts.iter().skip(kind).step_by(4).sum();
+    let counts: Vec<Option<u64>> = broker.connection.pipeline(&counts).await?;
+    let sum = |kind: usize| counts.iter().skip(kind).step_by(4).flatten().sum();
     Ok(Backlog { ready: sum(0), delayed: sum(1), leased: sum(2), dead: sum(3) })
 }
 

@@ -22,6 +22,11 @@ impl Partition {
         self.base() + "wake"
     }
 
+    /// How many requests each tenant holds.
+    pub(super) fn held_key(&self) -> String {
+        self.base() + "held"
+    }
+
     /// Never exists.
     pub(super) fn probe_key(&self) -> String {
         self.base() + "probe"

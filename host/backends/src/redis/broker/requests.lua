@@ -46,7 +46,11 @@ local function next_sequence()
   return sequence
 end
 
+-- Tenants that got ready requests in this call.
+local stood_ready = {}
+
 local function stand_ready(tenant, id, numbers)
+  stood_ready[tenant] = true
   redis.call('ZADD', of_tenant('ready', tenant), whole((10 - numbers.priority) * 4398046511104 + numbers.sequence), id)
 end
 
@@ -77,26 +81,25 @@ local function hold_back(tenant, id, wait)
   local earliest = first_score(delayed)
   redis.call('ZADD', delayed, due, tenant .. ':' .. id)
   redis.call('SADD', of_tenant('delayed', tenant), id)
+  any_delayed = true
   -- Receivers that wait know only of later times.
   if due < earliest then
     signal()
   end
 end
 
--- Queues a new request; whether it lies ready. ARGV from `at` on: id, priority, delay, body. One that is queued or leased already is
--- left as it is.
+-- Queues a new request. ARGV from `at` on: id, priority, delay, body. One that is queued or leased already is left as it is.
 local function queue(tenant, at)
   local id, delay = ARGV[at], tonumber(ARGV[at + 2])
   local numbers = { priority = sane(ARGV[at + 1]), fence = 0, expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence() }
   if not redis.call('SET', request_key(tenant, id), text_of(numbers) .. ARGV[at + 3], 'NX') then
-    return false
+    return
   end
   if delay > 0 then
     hold_back(tenant, id, delay)
-    return false
+  else
+    stand_ready(tenant, id, numbers)
   end
-  stand_ready(tenant, id, numbers)
-  return true
 end
 
 -- A lease names its fence, so that one of an earlier hand-out is not there.

@@ -4,16 +4,17 @@
 --
 --   shard             hash    vtime: the shard's virtual time; sequence: the last number given to a request
 --   runnable          zset    tenants in line, with ready requests and below their cap, by virtual time
---   resting           zset    tenants with work here that are not in line, by virtual time
+--   capped            zset    tenants with ready requests that hold as many as they may, by virtual time
+--   resting           zset    the other tenants with work here, by virtual time
 --   spent             zset    tenants with nothing queued that are ahead of the shard's virtual time, by theirs
---   shares            hash    cap and weight of the tenants in line or resting that have a share of their own
+--   shares            hash    cap and weight of the tenants with work here that have a share of their own
+--   held              hash    how many requests each tenant has leased; none has 0
 --   leases            zset    TENANT:ID/FENCE by time of expiry
 --   delayed           zset    TENANT:ID by due time
 --   waiting           set     tenants that have a waiting:T
 --   wake              list    at most one marker: something for a receiver to look at
 --   ready:T           zset    ids by (10 - priority) * 2^42 + sequence
---   leases:T          set     ids of those that are leased; its size less that of waiting:T is the number in flight
---   waiting:T         set     ids of those that only wait for others
+--   waiting:T         set     ids of those that are leased and only wait for others: not in flight
 --   delayed:T         set     ids of those that are delayed
 --   request:T:ID      string  priority, fence, expiries, since (when it became ready), sequence, each of a fixed width, then the
 --                             body. While it is leased, the lease has its fence, one more than here
@@ -24,9 +25,9 @@
 -- work in it.
 
 local base = KEYS[1]
-local shard, runnable, resting, spent = base .. 'shard', base .. 'runnable', base .. 'resting', base .. 'spent'
-local shares, leases, delayed, waiting = base .. 'shares', base .. 'leases', base .. 'delayed', base .. 'waiting'
-local wake = base .. 'wake'
+local shard, wake, shares, held = base .. 'shard', base .. 'wake', base .. 'shares', base .. 'held'
+local runnable, capped, resting, spent = base .. 'runnable', base .. 'capped', base .. 'resting', base .. 'spent'
+local leases, delayed, waiting = base .. 'leases', base .. 'delayed', base .. 'waiting'
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -74,13 +75,13 @@ local vtime, sequence = sane(standing[1]), math.floor(sane(standing[2]))
 local vtime_before, sequence_before = vtime, sequence
 
 -- Writes what changed of the shard, or ends the busy period, and with it what tenants spent, when nothing waits for its turn and
--- nothing is in flight. Says whether anybody can be served, which the caller may know.
+-- nothing is leased. Says whether anybody can be served, which the caller may know.
 local function put_back(serves)
   if serves == nil then
     serves = redis.call('EXISTS', runnable) == 1
   end
   if not serves and redis.call('EXISTS', leases) == 0 then
-    redis.call('UNLINK', spent)
+    redis.call('UNLINK', spent, held)
     if redis.call('EXISTS', delayed) == 0 then
       redis.call('DEL', shard, wake)
       return false
@@ -92,7 +93,8 @@ local function put_back(serves)
   return serves
 end
 
--- Whether any tenants have requests that only wait, and any a share of their own: seldom, so that both are asked for at once.
-local any = redis.call('EXISTS', waiting, shares)
-local any_waiting = any > 0 and redis.call('EXISTS', waiting) == 1
-local any_shares = any > (any_waiting and 1 or 0)
+-- Whether any requests only wait, any are delayed, and any tenants have a share of their own: seldom, so that all is asked at once.
+local any = redis.call('EXISTS', waiting, delayed, shares) > 0
+local any_waiting = any and redis.call('EXISTS', waiting) == 1
+local any_delayed = any and redis.call('EXISTS', delayed) == 1
+local any_shares = any and redis.call('EXISTS', shares) == 1

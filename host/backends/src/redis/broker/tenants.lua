@@ -1,4 +1,4 @@
--- The tenants of a shard: each one's virtual time, share and place. Places are changed here and written by `put_tenants_back`.
+-- The tenants of a shard: each one's virtual time, share, number of leases and place. Places are changed here and written by `put_tenants_back`.
 
 local ordinary = { cap = tonumber(ARGV[1]), weight = tonumber(ARGV[2]), text = '' }
 
@@ -10,12 +10,15 @@ local function share_in(text)
   return cap and { cap = tonumber(cap), weight = math.max(tonumber(weight), 1), text = text } or ordinary
 end
 
--- Gives these tenants the shares that are written down.
-local function share_out(names)
+-- Reads what else is written down of these tenants.
+local function look_up(names)
+  local counts = redis.call('HMGET', held, unpack(names))
   local texts = any_shares and redis.call('HMGET', shares, unpack(names)) or {}
   for i, name in ipairs(names) do
     local tenant = tenants[name]
     tenant.share, tenant.share_before = share_in(texts[i]), texts[i] or ''
+    tenant.held = sane(counts[i] or 0)
+    tenant.held_before = tenant.held
   end
 end
 
@@ -26,7 +29,7 @@ end
 -- Takes up tenants, each once. One that is nowhere begins at the shard's time.
 local function take_up(names)
   local missing = names
-  for _, place in ipairs({ runnable, resting, spent }) do
+  for _, place in ipairs({ runnable, resting, capped, spent }) do
     local scores, left = missing[1] and redis.call('ZMSCORE', place, unpack(missing)), {}
     for i, name in ipairs(missing) do
       if scores[i] then
@@ -41,7 +44,7 @@ local function take_up(names)
     note(name, nil, vtime)
   end
   if names[1] then
-    share_out(names)
+    look_up(names)
   end
 end
 
@@ -64,23 +67,31 @@ local function charge(tenant, cost)
   tenant.vtime = tenant.vtime + cost / tenant.share.weight
 end
 
-local function in_flight(tenant)
-  local held = redis.call('SCARD', of_tenant('leases', tenant.name))
-  return any_waiting and held - redis.call('SCARD', of_tenant('waiting', tenant.name)) or held
+-- Notes that so many leases more, or fewer, are a tenant's.
+local function hold(tenant, more)
+  tenant.held = math.max(tenant.held + more, 0)
 end
 
--- Puts a tenant that is not in line where it belongs after anything about it changed: in the line, at rest, or nowhere. The caller
--- may know that it has ready requests.
-local function place(tenant, ready)
+local function in_flight(tenant)
+  return any_waiting and tenant.held - redis.call('SCARD', of_tenant('waiting', tenant.name)) or tenant.held
+end
+
+local function has_delayed(tenant)
+  return any_delayed and redis.call('EXISTS', of_tenant('delayed', tenant.name)) == 1
+end
+
+-- Puts a tenant that is not in line where it belongs after anything about it changed. Where it was tells whether it had ready requests.
+local function place(tenant)
   if tenant.place == runnable then
     return
   end
-  local name = tenant.name
-  ready = ready or redis.call('EXISTS', of_tenant('ready', name)) == 1
+  local ready = tenant.place == capped or stood_ready[tenant.name]
   if ready and in_flight(tenant) < tenant.share.cap then
     -- Whoever comes back into the line gets no credit for the time it was away.
     tenant.vtime, tenant.place = math.max(tenant.vtime, vtime), runnable
-  elseif ready or redis.call('EXISTS', of_tenant('leases', name), of_tenant('delayed', name)) > 0 then
+  elseif ready then
+    tenant.place = capped
+  elseif tenant.held > 0 or has_delayed(tenant) then
     tenant.place = resting
   else
     tenant.place = tenant.vtime > vtime and spent or nil
@@ -103,7 +114,7 @@ end
 
 -- Only those with work here keep a share.
 local function put_share_back(tenant, kept, dropped)
-  local text = (tenant.place == runnable or tenant.place == resting) and tenant.share.text or ''
+  local text = tenant.place and tenant.place ~= spent and tenant.share.text or ''
   if text == tenant.share_before then
     return
   end
@@ -112,6 +123,18 @@ local function put_share_back(tenant, kept, dropped)
     append(dropped, shares, tenant.name)
   else
     append(kept, shares, tenant.name, text)
+  end
+end
+
+local function put_count_back(tenant, kept, dropped)
+  if tenant.held == tenant.held_before then
+    return
+  end
+  tenant.held_before = tenant.held
+  if tenant.held == 0 then
+    append(dropped, held, tenant.name)
+  else
+    append(kept, held, tenant.name, whole(tenant.held))
   end
 end
 
@@ -128,6 +151,7 @@ local function put_tenants_back()
     end
     tenant.place_before, tenant.vtime_before = tenant.place, tenant.vtime
     put_share_back(tenant, kept, dropped)
+    put_count_back(tenant, kept, dropped)
   end
   call_each('ZREM', removed)
   call_each('ZADD', added)
@@ -143,8 +167,8 @@ local function enter(name, share)
 end
 
 -- Puts a tenant whose requests were queued where it belongs, and wakes a receiver where there may be something for it.
-local function finish_queueing(tenant, any_ready)
-  place(tenant, any_ready)
+local function finish_queueing(tenant)
+  place(tenant)
   put_tenants_back()
   if put_back(tenant.place == runnable or nil) then
     signal()
