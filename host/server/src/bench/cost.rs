@@ -2,6 +2,7 @@
 //! stays the same. Processor time, as it hardly depends on what else the machine does.
 
 use anyhow::Context as _;
+use mogbox_backends::redis::RedisConnection;
 
 use super::Bench;
 use super::drain::Drain;
@@ -14,6 +15,12 @@ use super::watch::Eye;
 /// Part of the requests that go before the measurement begins.
 const WARM_PART: usize = 10;
 
+/// Requests that are queued at least, however few tenants there are.
+const LEAST_QUEUED: usize = 1_000;
+
+/// How often each number of tenants is measured, one after the other.
+const TURNS: usize = 3;
+
 /// What one size costs.
 struct Cost {
     /// Seconds of processor time of the node for each request.
@@ -24,13 +31,29 @@ struct Cost {
     bytes: Option<f64>,
 }
 
-/// As many tenants, each with its part of the same queue.
+/// As many tenants, which share a queue. On Redis in turns, so that a machine that is slower for a while is so for all of them.
 pub(super) async fn tenants(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    let sizes = bench.settings.tenants.iter().map(|number| (*number, Size::of_tenants(*number)));
     let mut costs = Vec::new();
-    for number in &bench.settings.tenants {
-        bench.tell(&format!("cost with {number} tenants"));
-        let requests = bench.settings.requests.max(*number);
-        costs.push((*number, measure(bench, *number, requests, requests).await?));
+    if bench.site.is_embedded() {
+        for (number, size) in sizes {
+            bench.tell(&format!("cost with {number} tenants"));
+            costs.push((number, measure(bench, size).await?));
+        }
+        return Ok(rows("tenants", &costs));
+    }
+    let mut subjects = Vec::new();
+    for (number, size) in sizes {
+        subjects.push((number, Subject::start(bench, size).await?));
+    }
+    for turn in 1..=TURNS {
+        bench.tell(&format!("cost with {:?} tenants, {turn} of {TURNS} turns", bench.settings.tenants));
+        for (_, subject) in &mut subjects {
+            subject.turn(bench).await?;
+        }
+    }
+    for (number, subject) in subjects {
+        costs.push((number, subject.end().await?));
     }
     Ok(rows("tenants", &costs))
 }
@@ -40,9 +63,27 @@ pub(super) async fn queue(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let mut costs = Vec::new();
     for number in &bench.settings.queues {
         bench.tell(&format!("cost with {number} requests queued"));
-        costs.push((*number, measure(bench, 1, *number, (*number).min(bench.settings.requests)).await?));
+        let measured = (*number).min(bench.settings.requests);
+        costs.push((*number, measure(bench, Size { tenants: 1, queued: *number, measured }).await?));
     }
     Ok(rows("queue", &costs))
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    tenants: usize,
+    queued: usize,
+    /// How many of these are measured, the first.
+    measured: usize,
+}
+
+impl Size {
+    /// Two requests each, and at least as many as a node that begins anew needs to be busy.
+    fn of_tenants(tenants: usize) -> Self {
+        let queued = (2 * tenants).max(LEAST_QUEUED);
+        Self { tenants, queued, measured: queued }
+    }
 }
 
 fn rows(what: &str, costs: &[(usize, Cost)]) -> Vec<Row> {
@@ -61,57 +102,84 @@ fn rows(what: &str, costs: &[(usize, Cost)]) -> Vec<Row> {
     costs.iter().flat_map(of).collect()
 }
 
-async fn measure(bench: &Bench<'_>, tenants: usize, queued: usize, measured: usize) -> anyhow::Result<Cost> {
-    let ground = bench.site.ground()?;
-    let cost = match ground.redis {
-        Some(_) => on_redis(bench, &ground, tenants, queued, measured).await?,
-        None => embedded(bench, &ground, tenants, queued, measured).await?,
-    };
-    ground.clear().await?;
-    Ok(cost)
+async fn measure(bench: &Bench<'_>, size: Size) -> anyhow::Result<Cost> {
+    if bench.site.is_embedded() {
+        return embedded(bench, size).await;
+    }
+    let mut subject = Subject::start(bench, size).await?;
+    subject.turn(bench).await?;
+    subject.end().await
 }
 
 /// A store of the node's own is filled before that starts, and its first requests are left out.
-async fn embedded(bench: &Bench<'_>, ground: &Ground, tenants: usize, queued: usize, measured: usize) -> anyhow::Result<Cost> {
-    let options = bench.options();
-    let drain =
-        Drain { ground, guest: bench.guest, nodes: 1, options: &options, requests: queued, tenants, measured, warm: measured / WARM_PART };
+async fn embedded(bench: &Bench<'_>, size: Size) -> anyhow::Result<Cost> {
+    let (ground, options) = (bench.site.ground()?, bench.options());
+    let (requests, measured) = (size.queued.max(bench.settings.requests), size.measured.max(bench.settings.requests));
+    let (tenants, warm) = (size.tenants, measured / WARM_PART);
+    let drain = Drain { ground: &ground, guest: bench.guest, nodes: 1, options: &options, requests, tenants, measured, warm };
     let drained = drain.run().await?;
     Ok(Cost { node: drained.node_cpu, redis: None, resident: drained.resident, bytes: None })
 }
 
-/// One warm node, held still while its queue is filled; as often as it takes to measure enough requests.
-async fn on_redis(bench: &Bench<'_>, ground: &Ground, tenants: usize, queued: usize, measured: usize) -> anyhow::Result<Cost> {
-    let node = ground.node(&bench.options()).await?;
-    let redis = ground.redis.clone().context("no Redis to look at")?;
-    let ports = ground.open().await?;
-    ground.push(&ports, bench.guest, tenants).await?;
-    let warm = ground.fill(&ports, bench.guest, 1, bench.settings.requests.div_ceil(WARM_PART)).await?;
-    let eye = Eye::Redis(redis.clone());
-    eye.until(&warm).await?;
-    drop(ports);
-    let (mut spent, mut done, mut bytes) = (Spent::default(), 0, None);
-    while done < bench.settings.requests {
-        node.process.hold().await?;
-        let memory = redis.figures().await?.used_memory;
-        let tickets = fill(bench, ground, tenants, queued).await?;
-        bytes = Some((precise(redis.figures().await?.used_memory) - precise(memory)) / count(queued));
-        let before = Spent::now(&node, &redis).await?;
-        node.process.go_on().await?;
-        let front = tickets.get(..measured).unwrap_or(&tickets);
-        eye.until(front.get(front.len().saturating_sub(1)..).unwrap_or_default()).await.with_context(|| node.last_words())?;
-        let beside = front.len().saturating_sub(2 * bench.settings.concurrency);
-        eye.until(front.get(beside..).unwrap_or_default()).await?;
-        spent = spent.plus(before, Spent::now(&node, &redis).await?);
-        done += front.len();
-    }
-    let held = resident(&[node.process.pid()]);
-    Ok(Cost { node: spent.node.map(|seconds| seconds / count(done)), redis: Some(spent.redis / count(done)), resident: held, bytes })
+/// A warm node on Redis, held still except when it is measured.
+struct Subject {
+    size: Size,
+    ground: Ground,
+    node: Node,
+    redis: RedisConnection,
+    spent: Spent,
+    done: usize,
+    bytes: Option<f64>,
 }
 
-async fn fill(bench: &Bench<'_>, ground: &Ground, tenants: usize, queued: usize) -> anyhow::Result<Vec<Ticket>> {
-    let ports = ground.open().await?;
-    ground.fill(&ports, bench.guest, tenants, queued).await
+impl Subject {
+    async fn start(bench: &Bench<'_>, size: Size) -> anyhow::Result<Self> {
+        let ground = bench.site.ground()?;
+        let redis = ground.redis.clone().context("no Redis to look at")?;
+        let node = ground.node(&bench.options()).await?;
+        let ports = ground.open().await?;
+        ground.push(&ports, bench.guest, size.tenants).await?;
+        let warm = ground.fill(&ports, bench.guest, 1, bench.settings.requests.div_ceil(WARM_PART)).await?;
+        Eye::Redis(redis.clone()).until(&warm).await?;
+        node.process.hold().await?;
+        Ok(Self { size, ground, node, redis, spent: Spent::default(), done: 0, bytes: None })
+    }
+
+    /// Fills the queue and lets the node empty it, as often as it takes to measure enough requests.
+    async fn turn(&mut self, bench: &Bench<'_>) -> anyhow::Result<()> {
+        let enough = self.done + bench.settings.requests;
+        while self.done < enough {
+            let memory = self.redis.figures().await?.used_memory;
+            let ports = self.ground.open().await?;
+            let tickets = self.ground.fill(&ports, bench.guest, self.size.tenants, self.size.queued).await?;
+            self.bytes = Some((precise(self.redis.figures().await?.used_memory) - precise(memory)) / count(self.size.queued));
+            let front = tickets.get(..self.size.measured).unwrap_or(&tickets);
+            let before = Spent::now(&self.node, &self.redis).await?;
+            self.node.process.go_on().await?;
+            self.drained(front, 2 * bench.settings.concurrency).await.with_context(|| self.node.last_words())?;
+            self.spent = self.spent.plus(before, Spent::now(&self.node, &self.redis).await?);
+            self.node.process.hold().await?;
+            self.done += front.len();
+        }
+        Ok(())
+    }
+
+    /// Waits for the last of these, then for those that may run beside it: one look at many costs the server more.
+    async fn drained(&self, front: &[Ticket], beside: usize) -> anyhow::Result<()> {
+        let eye = Eye::Redis(self.redis.clone());
+        for last in [1, beside] {
+            eye.until(front.get(front.len().saturating_sub(last)..).unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(self) -> anyhow::Result<Cost> {
+        let (node, redis) = (self.spent.node.map(|seconds| seconds / count(self.done)), self.spent.redis / count(self.done));
+        let resident = resident(&[self.node.process.pid()]);
+        drop(self.node);
+        self.ground.clear().await?;
+        Ok(Cost { node, redis: Some(redis), resident, bytes: self.bytes })
+    }
 }
 
 /// Processor time so far.
@@ -128,7 +196,7 @@ impl Default for Spent {
 }
 
 impl Spent {
-    async fn now(node: &Node, redis: &mogbox_backends::redis::RedisConnection) -> anyhow::Result<Self> {
+    async fn now(node: &Node, redis: &RedisConnection) -> anyhow::Result<Self> {
         Ok(Self { node: cpu_seconds(&[node.process.pid()]), redis: redis.figures().await?.cpu_seconds })
     }
 

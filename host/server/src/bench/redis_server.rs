@@ -1,7 +1,7 @@
-//! A Redis server of the bench's own, on a free port and in a temporary folder; gone with the bench.
+//! A Redis server of the bench's own, in a temporary folder with its socket; gone with the bench.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -25,26 +25,27 @@ impl RedisServer {
     /// Starts a server that keeps everything in memory, or also in a log that it writes to the disk once a second.
     pub(super) async fn start(append_only: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).context("no port is free")?.port();
+        let socket = folder.path().join("redis.sock");
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--maxmemory-policy", "noeviction", "--save", ""]);
+        // A socket of the file system is what clients on the same machine should use: it costs both sides less than one of the network.
+        command.arg("--unixsocket").arg(&socket).args(["--port", "0", "--maxmemory-policy", "noeviction", "--save", ""]);
         command.args(["--appendonly", if append_only { "yes" } else { "no" }, "--appendfsync", "everysec", "--loglevel", "warning"]);
         command.arg("--dir").arg(folder.path()).stdout(std::process::Stdio::null());
         let process = Process::start(command, &folder.path().join("redis.log")).map_err(explain)?;
-        let mut server = Self { url: format!("redis://127.0.0.1:{port}"), process, _folder: folder };
-        server.await_answer(port).await?;
+        let mut server = Self { url: format!("redis+unix://{}", socket.display()), process, _folder: folder };
+        server.await_answer(&socket).await?;
         Ok(server)
     }
 
-    async fn await_answer(&mut self, port: u16) -> anyhow::Result<()> {
+    async fn await_answer(&mut self, socket: &Path) -> anyhow::Result<()> {
         let started = Instant::now();
         while started.elapsed() < START_TIME && !self.process.has_ended() {
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() && RedisConnection::open(&self.url).await.is_ok() {
+            if tokio::net::UnixStream::connect(socket).await.is_ok() && RedisConnection::open(&self.url).await.is_ok() {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        bail!("redis-server does not answer on port {port}: give the address of one that runs with --redis URL")
+        bail!("redis-server does not answer at {}: give the address of one that runs with --redis URL", socket.display())
     }
 }
 

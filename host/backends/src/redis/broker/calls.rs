@@ -80,14 +80,24 @@ impl Calls {
         call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES);
         call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
         call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs()).arg(broker::LONGEST_DEAD_BODY);
-        for Settlement { lease, verdict, cost } in settlements {
-            self.name(&mut call, &lease.tenant);
-            call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
-            decide(&mut call, verdict);
-        }
+        self.add_settled(&mut call, settlements);
         let (now, next, claims): (u64, i64, Vec<Claim>) = self.connection.run(&call).await?;
         let messages = claims.into_iter().filter_map(|claim| message(partition, claim, now)).collect();
         Ok(Claimed { messages, next: u64::try_from(next).ok().map(Duration::from_micros) })
+    }
+
+    /// Adds settlements, those of a tenant with the same verdict together: what a group shares is sent once.
+    fn add_settled(&self, call: &mut ScriptInvocation<'_>, settlements: &[&Settlement]) {
+        let mut settlements = settlements.to_vec();
+        settlements.sort_by(|one, next| one.lease.tenant.cmp(&next.lease.tenant));
+        for group in settlements.chunk_by(|one, next| one.lease.tenant == next.lease.tenant && one.verdict == next.verdict) {
+            self.name(call, &group[0].lease.tenant);
+            decide(call, &group[0].verdict);
+            call.arg(group.len());
+            for Settlement { lease, cost, .. } in group {
+                call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
+            }
+        }
     }
 
     /// Renews leases; returns those that are lost.

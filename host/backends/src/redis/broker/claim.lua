@@ -1,64 +1,75 @@
 -- Handing out: the tenant that is furthest behind goes first; the shard's time is that at which the last one was served. The line is
--- read once and kept here while it changes, its first tenant last in the list.
+-- read once and kept here while it changes.
 
--- Reads who may be served by the next `wanted` turns at the latest.
+-- Reads who may be served by the next `wanted` turns at the latest, in order. Those who were served come again in another list, so
+-- that nobody has to move for them: most come behind all who did before.
 local function read_line(wanted)
-  local found, line, names = redis.call('ZRANGE', runnable, 0, wanted - 1, 'WITHSCORES'), {}, {}
-  for at = #found - 1, 1, -2 do
-    if not tenants[found[at]] then
-      note(found[at], runnable, sane(found[at + 1]))
-      names[#names + 1] = found[at]
+  local found = redis.call('ZRANGE', runnable, 0, wanted - 1, 'WITHSCORES')
+  local line, again, names = { first = 1 }, { first = 1, last = 0 }, {}
+  for at = 1, #found, 2 do
+    local name = found[at]
+    if not tenants[name] then
+      note(name, runnable, sane(found[at + 1]))
+      names[#names + 1] = name
     end
-    line[#line + 1] = tenants[found[at]]
+    line[#line + 1] = tenants[name]
   end
   if names[1] then
     look_up(names)
   end
-  return line
+  return line, again
 end
 
 local function before(one, other)
   return one.vtime < other.vtime or one.vtime == other.vtime and one.name < other.name
 end
 
--- Puts a tenant that was served back in line, before the first that comes after it.
-local function line_up(line, tenant)
-  local low, high = 1, #line + 1
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if before(tenant, line[middle]) then
-      low = middle + 1
-    else
-      high = middle
-    end
+-- Takes the first of both lists out; nil where both are empty.
+local function next_in_line(line, again)
+  local one, other = line[line.first], again[again.first]
+  local from = one and (not other or before(one, other)) and line or again
+  local tenant = from[from.first]
+  if tenant then
+    from[from.first], from.first = false, from.first + 1
   end
-  table.insert(line, low, tenant)
+  return tenant
 end
 
--- Looks at a tenant whose turn comes for the first time: how many it may be handed, and how many are taken at once of its ready ones,
--- which is its part.
+-- Puts a tenant that was served where it comes again.
+local function come_again(again, tenant)
+  local at = again.last + 1
+  while at > again.first and before(tenant, again[at - 1]) do
+    again[at] = again[at - 1]
+    at = at - 1
+  end
+  again[at], again.last = tenant, again.last + 1
+end
+
+-- Looks at a tenant whose turn comes for the first time: how many it may be handed, and in which portions its ready ones are read:
+-- one more than its part, which tells whether any is left.
 local function begin_turns(tenant, wanted, number)
-  tenant.room, tenant.portion = tenant.share.cap - in_flight(tenant), math.ceil(wanted / number)
-  tenant.taken, tenant.next = {}, 1
+  tenant.room, tenant.portion = tenant.share.cap - in_flight(tenant), math.ceil(wanted / number) + 1
+  tenant.taken, tenant.ready, tenant.before = 0, nil, 0
 end
 
--- The first of a tenant's ready requests, taken out of their set with those after it; nil where there is none.
+-- The first of a tenant's ready requests that is not taken; nil where there is none. `ready` is the portion that was read last, before
+-- which are `before` others.
 local function peek(tenant)
-  local id = tenant.taken[tenant.next]
-  if id or tenant.emptied then
+  local ready = tenant.ready
+  local id = ready and ready[tenant.taken - tenant.before + 1]
+  if id or ready and #ready < tenant.portion then
     return id
   end
-  local most = math.min(tenant.portion, tenant.room)
-  tenant.taken, tenant.next = redis.call('ZPOPMIN', of_tenant('ready', tenant.name), most), 1
-  tenant.emptied = #tenant.taken < 2 * most
-  return tenant.taken[1]
+  ready = redis.call('ZRANGE', of_tenant('ready', tenant.name), tenant.taken, tenant.taken + tenant.portion - 1)
+  tenant.ready, tenant.before = ready, tenant.taken
+  return ready[1]
 end
 
--- Hands out the first of those taken; nil where it is gone, or a stranger put something else there. The text goes out as it is: taking
--- it apart here would copy it.
+-- Takes a tenant's first ready request; what is handed out of it, nil where it is gone. The text goes out as it is: taking it apart
+-- here would copy it.
 local function hand_out(tenant, id, expiries, expiry)
-  tenant.next = tenant.next + 2
-  local text = redis.pcall('GET', request_key(tenant.name, id))
+  tenant.taken = tenant.taken + 1
+  local text = redis.call('GET', request_key(tenant.name, id))
   if not text or #text < BODY then
     return nil
   end
@@ -69,35 +80,31 @@ local function hand_out(tenant, id, expiries, expiry)
   return { tenant.name, id, text }
 end
 
--- Puts back what was taken of a tenant's requests and not handed out; whether any are ready.
-local function put_rest_back(tenant)
-  local rest, ready = {}, of_tenant('ready', tenant.name)
-  for at = tenant.next, #tenant.taken, 2 do
-    append(rest, ready, tenant.taken[at + 1], tenant.taken[at])
-  end
-  call_each('ZADD', rest)
-  return rest[ready] ~= nil or not tenant.emptied and redis.call('EXISTS', ready) == 1
-end
-
--- Leaves a tenant in line, or puts it where it belongs.
+-- Takes what a tenant was handed out of its ready ones, and leaves it in line or puts it where it belongs.
 local function end_turns(tenant)
-  local ready = put_rest_back(tenant)
-  if not ready or tenant.room <= 0 then
-    tenant.place, stood_ready[tenant.name] = ready and capped or nil, nil
+  local left = peek(tenant)
+  if tenant.taken > 0 then
+    redis.call('ZREMRANGEBYRANK', of_tenant('ready', tenant.name), 0, tenant.taken - 1)
+  end
+  if not left or tenant.room <= 0 then
+    tenant.place, stood_ready[tenant.name] = left and capped or nil, nil
     place(tenant)
   end
-  tenant.room, tenant.emptied = nil, nil
+  tenant.ready, tenant.room = nil, nil
 end
 
 -- One reading of the line. Adds to the answer; returns the bytes that may still be handed out, and whether more tenants may be in line
 -- than were read.
 local function serve(answer, wanted, expiry, bytes, cost)
-  local line, expiries, served = read_line(wanted - #answer), {}, {}
-  local number, more = #line, #line == wanted - #answer
-  while #answer < wanted and bytes > 0 and line[1] do
-    local tenant = table.remove(line)
-    if not tenant.room then
-      begin_turns(tenant, wanted - #answer, number)
+  local line, again = read_line(wanted - #answer)
+  local expiries, served, number = {}, {}, #line
+  local more, left = number == wanted - #answer, wanted - #answer
+  while left > 0 and bytes > 0 do
+    local tenant = next_in_line(line, again)
+    if not tenant then
+      break
+    elseif not tenant.room then
+      begin_turns(tenant, left, number)
       served[#served + 1] = tenant
     end
     local id = tenant.room > 0 and peek(tenant)
@@ -105,11 +112,11 @@ local function serve(answer, wanted, expiry, bytes, cost)
       vtime = math.max(vtime, tenant.vtime)
       local delivery = hand_out(tenant, id, expiries, expiry)
       if delivery then
-        answer[#answer + 1] = delivery
+        answer[#answer + 1], left = delivery, left - 1
         bytes = bytes - #delivery[3]
         charge(tenant, cost)
       end
-      line_up(line, tenant)
+      come_again(again, tenant)
     end
   end
   for _, tenant in ipairs(served) do

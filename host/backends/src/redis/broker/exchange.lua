@@ -1,17 +1,17 @@
 -- Settles deliveries, then, where any are wanted, takes back what expired, promotes what is due, and hands out requests. ARGV[3]:
 -- number wanted, length of a lease, most leases taken back, most requests promoted, bytes of bodies after which no more is handed
--- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, then for each
--- delivery to settle tenant, its share, id, fence, cost, verdict and its detail (a wait, or a reason). One whose lease was lost is
--- passed over.
+-- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, then groups of
+-- deliveries to settle: tenant, its share, verdict, its detail (a wait, or a reason), how many, and for each id, fence and cost. One
+-- whose lease was lost is passed over.
 -- Returns the time, that until the next lease expires or the next request is due, -1 for neither, and a list with
 -- {tenant, id, text} for each request, whose fence is the one after that in the text.
 local wanted, lease, most_taken_back, most_promoted = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local most_bytes, estimated_cost, least_cost = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local most_dead, dead_lifetime, longest_body = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
-local first_settlement, settlement_size, most_forgotten = 13, 7, 100
+local first_group, most_forgotten = 13, 100
 
 -- Removed together, after all of them are known.
-local released, done = {}, {}
+local released, done, ended = {}, {}, {}
 
 local held_back = false
 
@@ -47,44 +47,54 @@ function verdicts.reject(tenant, id, _, reason)
   done[#done + 1] = key
 end
 
--- The settlements whose leases are held, by tenant: where the arguments of each begin; and the tenants.
-local function held_by_tenant()
-  local members, groups, names, seen, once = {}, {}, {}, {}, {}
-  for at = first_settlement, #ARGV, settlement_size do
-    members[#members + 1] = lease_of(ARGV[at], ARGV[at + 2], ARGV[at + 3])
-  end
-  local expiries = members[1] and redis.call('ZMSCORE', leases, unpack(members))
-  for i, member in ipairs(members) do
-    if expiries[i] and not once[member] then
-      once[member] = true
-      local at = first_settlement + (i - 1) * settlement_size
-      add_new(names, seen, ARGV[at])
-      append(groups, ARGV[at], at)
-      released[#released + 1] = member
+-- The settlements of the arguments, in groups: where each one's settlements begin and end there; and all leases that they name.
+local function groups_given()
+  local groups, members, at = {}, {}, first_group
+  while at <= #ARGV do
+    local name = ARGV[at]
+    local group = { name = name, share = ARGV[at + 1], verdict = ARGV[at + 2], detail = ARGV[at + 3], first = at + 5 }
+    group.last = at + 4 + 3 * ARGV[at + 4]
+    groups[#groups + 1] = group
+    for one = group.first, group.last, 3 do
+      members[#members + 1] = lease_of(name, ARGV[one], ARGV[one + 1])
     end
+    at = group.last + 1
   end
-  return groups, names
+  return groups, members
 end
 
-local function settle_those_of(name, group)
-  local tenant, ids = tenants[name], {}
-  for i, at in ipairs(group) do
-    ids[i] = ARGV[at + 2]
+-- Settles those of a group whose leases are held, which have an expiry; the number of the group's first lease is `number`.
+local function settle_group(group, members, expiries, number)
+  local tenant, settle_one = tenants[group.name], verdicts[group.verdict]
+  agree(tenant, group.share)
+  for at = group.first, group.last, 3 do
+    local member = members[number]
+    -- A lease that is named twice is settled once.
+    if expiries[number] and not ended[member] then
+      ended[member] = true
+      released[#released + 1] = member
+      hold(tenant, -1)
+      wait_no_more(group.name, ARGV[at])
+      charge(tenant, math.max(tonumber(ARGV[at + 2]), least_cost) - estimated_cost)
+      settle_one(group.name, ARGV[at], ARGV[at + 1], group.detail)
+    end
+    number = number + 1
   end
-  hold(tenant, -#ids)
-  wait_no_more(name, ids)
-  for i, at in ipairs(group) do
-    agree(tenant, ARGV[at + 1])
-    charge(tenant, math.max(tonumber(ARGV[at + 4]), least_cost) - estimated_cost)
-    verdicts[ARGV[at + 5]](name, ids[i], ARGV[at + 3], ARGV[at + 6])
-  end
+  return number
 end
 
 local function settle()
-  local groups, names = held_by_tenant()
+  local groups, members = groups_given()
+  if not members[1] then
+    return
+  end
+  local expiries, names, seen, number = redis.call('ZMSCORE', leases, unpack(members)), {}, {}, 1
+  for _, group in ipairs(groups) do
+    add_new(names, seen, group.name)
+  end
   take_up(names)
-  for _, name in ipairs(names) do
-    settle_those_of(name, groups[name])
+  for _, group in ipairs(groups) do
+    number = settle_group(group, members, expiries, number)
   end
 end
 
@@ -117,7 +127,7 @@ local function take_back()
     local id, fence = leased(one.rest or '')
     if one.name then
       hold(tenants[one.name], -1)
-      wait_no_more(one.name, { id })
+      wait_no_more(one.name, id)
       make_ready(one.name, id, fence, true)
     end
   end

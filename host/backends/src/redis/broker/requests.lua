@@ -117,14 +117,13 @@ local function holds(tenant, id, fence)
   return redis.call('ZSCORE', leases, lease_of(tenant, id, fence))
 end
 
--- Those of a tenant that waited for others, if any did.
-local function wait_no_more(tenant, ids)
+-- A request whose lease ends, or which goes on, waits no more for others, if it did.
+local function wait_no_more(tenant, id)
   if not any_waiting then
     return
   end
   local key = of_tenant('waiting', tenant)
-  redis.call('SREM', key, unpack(ids))
-  if redis.call('EXISTS', key) == 0 then
+  if redis.call('SREM', key, id) == 1 and redis.call('EXISTS', key) == 0 then
     redis.call('SREM', waiting, tenant)
   end
 end

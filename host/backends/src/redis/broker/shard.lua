@@ -8,7 +8,7 @@
 --   resting           zset    the other tenants with work here, by virtual time
 --   spent             zset    tenants with nothing queued that are ahead of the shard's virtual time, by theirs
 --   shares            hash    cap and weight of the tenants with work here that have a share of their own
---   held              hash    how many requests each tenant has leased; none has 0
+--   held              hash    how many requests each tenant has leased; none has 0. A field without a name is there beside them
 --   leases            zset    TENANT:ID/FENCE by time of expiry
 --   delayed           zset    TENANT:ID by due time
 --   waiting           set     tenants that have a waiting:T

@@ -13,17 +13,25 @@ end
 -- Reads what else is written down of these tenants.
 local function look_up(names)
   local counts = redis.call('HMGET', held, unpack(names))
-  local texts = any_shares and redis.call('HMGET', shares, unpack(names)) or {}
+  local texts = any_shares and redis.call('HMGET', shares, unpack(names))
   for i, name in ipairs(names) do
     local tenant = tenants[name]
-    tenant.share, tenant.share_before = share_in(texts[i]), texts[i] or ''
-    tenant.held = sane(counts[i] or 0)
-    tenant.held_before = tenant.held
+    if texts and texts[i] then
+      tenant.share, tenant.share_before = share_in(texts[i]), texts[i]
+    end
+    if counts[i] then
+      tenant.held = sane(counts[i])
+      tenant.held_before = tenant.held
+    end
   end
 end
 
+-- With all that a tenant will have, so that it is made in one piece.
 local function note(name, place, at)
-  tenants[name] = { name = name, place = place, vtime = at, place_before = place, vtime_before = at }
+  tenants[name] = {
+    name = name, place = place, vtime = at, place_before = place, vtime_before = at, share = ordinary, share_before = '', held = 0,
+    held_before = 0, room = nil, portion = nil, ready = nil, taken = nil, before = nil,
+  }
 end
 
 -- Takes up tenants, each once. One that is nowhere begins at the shard's time.
@@ -106,6 +114,9 @@ local function append(lists, key, first, second)
   list[#list + 1] = second
 end
 
+-- Redis searches small hashes from their beginning, for each field, unless a value is longer than this allows.
+local LONG = string.rep('-', 65)
+
 local function call_each(command, lists)
   for key, list in pairs(lists) do
     redis.call(command, key, unpack(list))
@@ -155,6 +166,9 @@ local function put_tenants_back()
   end
   call_each('ZREM', removed)
   call_each('ZADD', added)
+  if kept[held] then
+    append(kept, held, '', LONG)
+  end
   call_each('HSET', kept)
   call_each('HDEL', dropped)
 end

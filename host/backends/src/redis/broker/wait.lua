@@ -7,7 +7,7 @@ if holds(name, id, ARGV[6]) then
     redis.call('SADD', waiting, name)
     any_waiting = true
   else
-    wait_no_more(name, { id })
+    wait_no_more(name, id)
   end
   place(tenant)
   put_tenants_back()

@@ -44,13 +44,9 @@ local function begin(keys, arguments)
     return 'ADMITTED ' .. whole(result.retries)
 end
 
-local answers, keys = {}, 1
-for arguments = 4, #ARGV, 5 do
-    local answer, failed = apart(begin, keys, arguments)
-    if failed then
-        return failed
-    end
-    answers[#answers + 1] = answer
-    keys = keys + 1 + tonumber(ARGV[arguments + 4])
+local function size(arguments)
+    return 1 + ARGV[arguments + 4], 5
 end
-return answers
+
+local answers, failed = take_each(4, size, begin)
+return answers or failed

@@ -56,18 +56,31 @@ local function live_on(key, result, at, ttl)
     end
 end
 
--- Runs one of several steps apart from the others: what it meets that makes no sense is its own answer. Any other error, such as
--- that of a store that is full, is the second one, and ends the whole call, which may be sent again.
-local function apart(step, ...)
-    local done, answer = pcall(step, ...)
-    if done and type(answer) ~= 'table' then
-        return answer
+-- Takes several steps, each apart from the others: what one meets that makes no sense is its own answer. Any other error, such as that
+-- of a store that is full, is the second one, and ends the whole call, which may be sent again. The arguments of the steps begin at
+-- `first`; `size` tells how many keys and arguments the step has whose arguments begin there, and `take` takes it, given where both do.
+local function take_each(first, size, take)
+  local answers, keys, at, last = {}, 1, first, #ARGV
+  local function go_on()
+    while at <= last do
+      local its_keys, its_arguments = keys, at
+      local more_keys, more_arguments = size(at)
+      keys, at = keys + more_keys, at + more_arguments
+      local answer = take(its_keys, its_arguments)
+      answers[#answers + 1] = type(answer) == 'table' and 'MALFORMED ' .. answer.err or answer
     end
-    local text = type(answer) == 'table' and answer.err or tostring(answer)
-    if string.find(text, 'MALFORMED', 1, true) or string.find(text, 'WRONGTYPE', 1, true) then
-        return 'MALFORMED ' .. text
+  end
+  while true do
+    local done, failure = pcall(go_on)
+    if done then
+      return answers
     end
-    return nil, redis.error_reply(text)
+    local text = type(failure) == 'table' and failure.err or tostring(failure)
+    if not string.find(text, 'MALFORMED', 1, true) and not string.find(text, 'WRONGTYPE', 1, true) then
+      return nil, redis.error_reply(text)
+    end
+    answers[#answers + 1] = 'MALFORMED ' .. text
+  end
 end
 
 -- An attempt runs.

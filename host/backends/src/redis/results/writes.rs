@@ -106,32 +106,27 @@ pub(super) async fn transitions(
     Ok(answers)
 }
 
-/// Four keys and twelve arguments.
+/// A key and four arguments, and more of both for a finish.
 fn add_step(call: &mut ScriptInvocation<'_>, Step { tenant, id, fence, transition }: &Step) -> Result<(), BackendError> {
-    call.key(keys::result(tenant, *id)).key(keys::value(tenant, *id)).key(keys::report(tenant, *id)).key(keys::state(tenant, *id));
-    call.arg(name(transition)).arg(fence);
-    let mut given = 2;
+    call.key(keys::result(tenant, *id)).arg(name(transition)).arg(fence);
     match transition {
         Transition::Start { node_id, at } => {
             call.arg(quoted(node_id.as_str())).arg(quoted_timestamp(*at));
-            given += 2;
         }
         Transition::Resume { node_id } => {
-            call.arg(quoted(node_id.as_str()));
-            given += 1;
+            call.arg(quoted(node_id.as_str())).arg("");
         }
-        Transition::Suspend | Transition::Retry => {}
+        Transition::Suspend | Transition::Retry => {
+            call.arg("").arg("");
+        }
         Transition::Finish { state, value, at, report, waits } => {
+            call.key(keys::value(tenant, *id)).key(keys::report(tenant, *id)).key(keys::state(tenant, *id));
             let report = report.as_ref().map(serde_json::to_string).transpose();
             let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
             call.arg("").arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
             conclusion(call, tenant, *id, value);
             call.arg(report).arg(waits.suspended).arg(waits.resumed);
-            given += 10;
         }
-    }
-    for _ in given..12 {
-        call.arg("");
     }
     Ok(())
 }
