@@ -103,8 +103,8 @@ pub(crate) struct BenchSettings {
     pub(crate) requests: usize,
     /// Node processes where the store serves several.
     pub(crate) nodes: usize,
-    /// Threads of each node.
-    pub(crate) threads: usize,
+    /// Threads of each node, where they are not as many as the machine has to spare.
+    pub(crate) threads: Option<usize>,
     /// Requests run at once by each node.
     pub(crate) concurrency: usize,
     /// Requests measured one at a time.
@@ -183,7 +183,13 @@ impl Bench<'_> {
     }
 
     fn options(&self) -> NodeOptions {
-        NodeOptions { threads: self.settings.threads, concurrency: self.settings.concurrency, lease: LEASE }
+        NodeOptions { threads: self.settings.threads.unwrap_or_else(|| self.spare()), concurrency: self.settings.concurrency, lease: LEASE }
+    }
+
+    /// Processors that are there for a node. A server that is always busy needs one, and loses time where a thread of a node takes it.
+    fn spare(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        processors.saturating_sub(usize::from(self.site.has_server())).max(1)
     }
 
     /// Nodes that the store serves.

@@ -11,7 +11,7 @@ use super::scripts::script;
 use super::{RedisConnection, keys};
 use crate::error::BackendError;
 
-static SET: LazyLock<Script> = script!("results/standing.lua", "entries/bounds.lua", "entries/set.lua");
+static SET: LazyLock<Script> = script!("numbers.lua", "results/standing.lua", "entries/bounds.lua", "entries/set.lua");
 
 /// A hash of entries, and what holds for it.
 pub(super) struct Hash<'a> {

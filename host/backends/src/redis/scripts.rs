@@ -7,3 +7,6 @@ macro_rules! script {
     };
 }
 pub(super) use script;
+
+/// What all scripts share that deal with numbers.
+pub(super) const NUMBERS: &str = include_str!("numbers.lua");

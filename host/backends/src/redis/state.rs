@@ -14,8 +14,8 @@ use super::entries::{self, Hash, fence_argument, written};
 use super::scripts::script;
 use super::{RedisConnection, keys};
 
-static TAKE: LazyLock<Script> = script!("results/standing.lua", "state/take.lua");
-static CLEAR: LazyLock<Script> = script!("results/standing.lua", "state/clear.lua");
+static TAKE: LazyLock<Script> = script!("numbers.lua", "results/standing.lua", "state/take.lua");
+static CLEAR: LazyLock<Script> = script!("numbers.lua", "results/standing.lua", "state/clear.lua");
 
 /// State on a Redis server.
 pub struct RedisState {

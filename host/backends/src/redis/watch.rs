@@ -28,7 +28,7 @@ const MOST_UNWANTED: usize = 64;
 /// A subscription that is silent for this long is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(10);
 
-static FINISHED: LazyLock<Script> = script!("results/standing.lua", "results/finished.lua");
+static FINISHED: LazyLock<Script> = script!("numbers.lua", "results/standing.lua", "results/finished.lua");
 
 type Key = (Tenant, RequestId);
 

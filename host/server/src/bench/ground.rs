@@ -54,6 +54,11 @@ impl Site {
         matches!(self.kind, Kind::Embedded)
     }
 
+    /// Whether a Redis of the bench's own runs beside what is measured.
+    pub(super) const fn has_server(&self) -> bool {
+        matches!(self.kind, Kind::Redis { _server: Some(_), .. })
+    }
+
     /// A fresh ground on this store.
     pub(super) fn ground(&self) -> anyhow::Result<Ground> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;

@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Requests submitted in one call, and looked at.
 const BATCH: usize = 500;
 
+/// Threads of the node whose guests wait.
+const THREADS: usize = 2;
+
 /// An idle node, then as many guests that wait.
 pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let ground = bench.site.ground()?;
@@ -51,7 +54,8 @@ async fn waiting(bench: &Bench<'_>, ground: &Ground) -> anyhow::Result<Vec<Row>>
     let number = bench.settings.waiting;
     let tickets = submit_parents(bench, ground, number).await?;
     let concurrency = bench.settings.concurrency.max(number.div_ceil(GUESTS_A_REQUEST));
-    let mut node = ground.node(&NodeOptions { concurrency, ..bench.options() }).await?;
+    let threads = bench.settings.threads.unwrap_or(THREADS);
+    let mut node = ground.node(&NodeOptions { concurrency, threads, ..bench.options() }).await?;
     let pids = [node.process.pid()];
     let before = resident(&pids);
     let started = Instant::now();

@@ -45,7 +45,7 @@ pub(super) struct BenchArgs {
     /// Node processes of a drain and of lasting load; the embedded store serves one.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
     nodes: u32,
-    /// Threads of each node; as many as there are processors where absent.
+    /// Threads of each node; where absent, as many as there are processors, less one for a Redis of the bench's own.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
     /// Requests run at once by each node.
@@ -163,7 +163,6 @@ impl BenchArgs {
 
     fn settings(&self) -> BenchSettings {
         let what = if self.what.is_empty() { What::value_variants() } else { &self.what };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let [few, many] = WAITING;
         BenchSettings {
             phases: what.iter().map(|what| what.phase()).collect(),
@@ -172,7 +171,7 @@ impl BenchArgs {
             repetitions: length(self.repetitions),
             requests: length(self.requests),
             nodes: length(self.nodes),
-            threads: self.threads.map_or(processors, length),
+            threads: self.threads.map(length),
             concurrency: length(self.concurrency),
             samples: length(self.samples),
             load_time: self.load_time,

@@ -12,6 +12,7 @@ use redis::{Script, ScriptInvocation};
 use super::partition::Partition;
 use crate::broker::{self, BATCH, BrokerSettings, Claimed, Message, micros};
 use crate::redis::RedisConnection;
+use crate::redis::scripts::NUMBERS;
 
 /// Begins a script that a full server refuses as a whole, before it did half of its work: it takes more work in, or on.
 pub(in crate::redis) const WITHIN_MEMORY: &str = "#!lua\n";
@@ -21,7 +22,7 @@ pub(in crate::redis) const WITHIN_MEMORY: &str = "#!lua\n";
 const OVER_MEMORY: &str = "#!lua flags=allow-oom\n";
 
 /// What all scripts share.
-const SHARED: [&str; 3] = [include_str!("shard.lua"), include_str!("requests.lua"), include_str!("tenants.lua")];
+const SHARED: [&str; 4] = [NUMBERS, include_str!("shard.lua"), include_str!("requests.lua"), include_str!("tenants.lua")];
 
 const EXCHANGE: [&str; 2] = [include_str!("claim.lua"), include_str!("exchange.lua")];
 

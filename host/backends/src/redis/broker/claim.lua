@@ -109,7 +109,7 @@ local function serve(answer, wanted, expiry, bytes, cost)
     end
     local id = tenant.room > 0 and peek(tenant)
     if id then
-      vtime = math.max(vtime, tenant.vtime)
+      vtime = vtime > tenant.vtime and vtime or tenant.vtime
       local delivery = hand_out(tenant, id, expiries, expiry)
       if delivery then
         answer[#answer + 1], left = delivery, left - 1

@@ -75,7 +75,8 @@ local function settle_group(group, members, expiries, number)
       released[#released + 1] = member
       hold(tenant, -1)
       wait_no_more(group.name, ARGV[at])
-      charge(tenant, math.max(tonumber(ARGV[at + 2]), least_cost) - estimated_cost)
+      local cost = number_in(ARGV[at + 2])
+      charge(tenant, (cost > least_cost and cost or least_cost) - estimated_cost)
       settle_one(group.name, ARGV[at], ARGV[at + 1], group.detail)
     end
     number = number + 1

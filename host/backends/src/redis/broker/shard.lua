@@ -50,19 +50,6 @@ local function first_score(key)
   return head[2] and tonumber(head[2]) or math.huge
 end
 
--- A number that is one, whatever others wrote: 0 in the place of anything else.
-local function sane(text)
-  local number = tonumber(text or 0)
-  return number and number == number and math.abs(number) < math.huge and number or 0
-end
-
--- Most counts are small, and cheaper looked up than formatted.
-local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
-
-local function whole(number)
-  return DIGITS[number] or string.format('%.0f', number)
-end
-
 local function signal()
   if redis.call('EXISTS', wake) == 0 then
     redis.call('RPUSH', wake, 1)

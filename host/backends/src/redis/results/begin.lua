@@ -18,7 +18,7 @@ local function orphaned(first, count)
 end
 
 local function begin(keys, arguments)
-    local key, fence = KEYS[keys], tonumber(ARGV[arguments])
+    local key, fence = KEYS[keys], number_in(ARGV[arguments])
     local result = standing(key)
     if not result then
         return 'MISSING'
@@ -30,11 +30,11 @@ local function begin(keys, arguments)
         return 'FENCED'
     end
     local again = fence == result.attempt and result.state == running
-    local unexpected = math.max(result.starts - result.stops - (again and 1 or 0), tonumber(ARGV[arguments + 1]))
-    if unexpected > tonumber(ARGV[arguments + 2]) then
+    local unexpected = math.max(result.starts - result.stops - (again and 1 or 0), number_in(ARGV[arguments + 1]))
+    if unexpected > number_in(ARGV[arguments + 2]) then
         return 'RETRIES ' .. whole(unexpected)
     end
-    local orphan = orphaned(keys + 1, tonumber(ARGV[arguments + 4]))
+    local orphan = orphaned(keys + 1, number_in(ARGV[arguments + 4]))
     if orphan then
         return orphan
     end
@@ -45,7 +45,7 @@ local function begin(keys, arguments)
 end
 
 local function size(arguments)
-    return 1 + ARGV[arguments + 4], 5
+    return 1 + number_in(ARGV[arguments + 4]), 5
 end
 
 local answers, failed = take_each(4, size, begin)

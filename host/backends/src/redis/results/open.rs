@@ -12,7 +12,7 @@ use crate::error::BackendError;
 use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
 
-static OPEN: LazyLock<Script> = script!("standing.lua", "open.lua");
+static OPEN: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "open.lua");
 
 /// State, attempt and queue.
 type Standing = (String, String, String);

@@ -12,10 +12,10 @@ local function standing(key)
     end
     return {
         state = found[1] or '"PENDING"',
-        attempt = tonumber(found[2] or 0),
-        starts = tonumber(found[3] or 0),
-        stops = tonumber(found[4] or 0),
-        retries = tonumber(found[5] or 0),
+        attempt = number_in(found[2]),
+        starts = number_in(found[3]),
+        stops = number_in(found[4]),
+        retries = number_in(found[5]),
         created = found[6] or '',
     }
 end
@@ -37,16 +37,9 @@ local function refused(key, fence)
         return 'MISSING'
     elseif not sound(result) then
         return malformed(key)
-    elseif fence ~= '' and (FINAL[result.state] or tonumber(fence) < result.attempt) then
+    elseif fence ~= '' and (FINAL[result.state] or number_in(fence) < result.attempt) then
         return 'FENCED'
     end
-end
-
--- Most counts are small, and cheaper looked up than formatted.
-local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
-
-local function whole(number)
-    return DIGITS[number] or string.format('%.0f', number)
 end
 
 -- A result that was created within this hour lives long enough without being told so again: moments are JSON text, RFC 3339.

@@ -11,7 +11,7 @@ local states = {}
 
 local function finish(keys, arguments, result)
     local key, at, report = KEYS[keys], ARGV[arguments + 3], ARGV[arguments + 9]
-    local stops, starts = result.stops + 1 - ARGV[arguments + 10], result.starts - ARGV[arguments + 11]
+    local stops, starts = result.stops + 1 - number_in(ARGV[arguments + 10]), result.starts - number_in(ARGV[arguments + 11])
     redis.call('HSET', key, 'state', ARGV[arguments + 4], 'finished', at, 'number_of_stops', whole(math.max(stops, 0)),
         'number_of_starts', whole(math.max(starts, 0)))
     conclude(key, KEYS[keys + 1], value_ttl, ARGV, arguments + 5)
@@ -52,7 +52,7 @@ function steps.retry(keys, arguments, result, same)
 end
 
 local function take(keys, arguments)
-    local key, step, fence = KEYS[keys], ARGV[arguments], tonumber(ARGV[arguments + 1])
+    local key, step, fence = KEYS[keys], ARGV[arguments], number_in(ARGV[arguments + 1])
     local result = standing(key)
     if not result then
         return 'MISSING'

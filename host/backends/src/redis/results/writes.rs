@@ -19,10 +19,10 @@ use crate::redis::scripts::script;
 use crate::redis::{RedisConnection, keys};
 use crate::results::{CHUNK, pending, revoked};
 
-static CREATE: LazyLock<Script> = script!("standing.lua", "create.lua", "create_one.lua");
-static TRANSITION: LazyLock<Script> = script!("standing.lua", "transition.lua");
-static BEGIN: LazyLock<Script> = script!("standing.lua", "begin.lua");
-static REVOKE: LazyLock<Script> = script!("standing.lua", "revoke.lua");
+static CREATE: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "create.lua", "create_one.lua");
+static TRANSITION: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "transition.lua");
+static BEGIN: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "begin.lua");
+static REVOKE: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "revoke.lua");
 
 pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, BackendError> {
     let mut call = CREATE.arg(keys::RESULT_TTL);
