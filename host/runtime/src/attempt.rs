@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::bindings::exports::mogbox::task::tasks::TaskError;
 use crate::cache::{ModuleCache, NotLoaded, Ready};
-use crate::ends::{CpuMeter, Ends};
+use crate::ends::Ends;
 use crate::engine::ENGINE_NAME;
 use crate::guest::{Guest, World};
 use crate::places::{Place, Places};
@@ -54,8 +54,8 @@ async fn run(engine: &Engine, module: &Ready, attempt: &Attempt, ends: Ends<'_>,
     let Attempt { module: digest, context } = attempt;
     let limits = context.limits();
     let ends = ends.with_wall_time(clock.into(), limits.duration(Bound::WallTime));
-    let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
     let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(context)), limits, Arc::clone(&place)));
+    let cpu = store.data().cpu.clone();
     let call = cpu.measure(call(&mut store, module, context));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
@@ -67,7 +67,7 @@ async fn run(engine: &Engine, module: &Ready, attempt: &Attempt, ends: Ends<'_>,
     let receipt = Receipt {
         started: Some(started),
         run_us: microseconds(clock.elapsed()),
-        cpu_us: microseconds(cpu.used().saturating_add(guest.usage.spent())),
+        cpu_us: microseconds(cpu.used()),
         peak_memory: guest.memory.peak(),
         host_calls: guest.usage.calls(),
         host_bytes: guest.usage.bytes().saturating_add(guest.journal.piped()),

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -105,16 +106,17 @@ async fn reached(moment: Option<Instant>) {
 }
 
 /// CPU time of a guest: what the thread used each time that it was polled, host functions included. The first time is taken from
-/// the clock: it ends with the engine's next tick, and asking the system for the thread's time takes longer than most tasks.
-#[derive(Debug)]
+/// the clock: it ends with the engine's next tick, and asking the system for the thread's time takes longer than most tasks. Whoever
+/// works for the guest elsewhere has a clone, which is the same meter.
+#[derive(Debug, Clone)]
 pub(crate) struct CpuMeter {
-    nanoseconds: AtomicU64,
+    nanoseconds: Arc<AtomicU64>,
     limit: Duration,
 }
 
 impl CpuMeter {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { nanoseconds: AtomicU64::new(0), limit }
+        Self { nanoseconds: Arc::default(), limit }
     }
 
     pub(crate) fn used(&self) -> Duration {
@@ -138,7 +140,8 @@ impl CpuMeter {
         .await
     }
 
-    fn add(&self, used: Duration) {
+    /// More time that was used.
+    pub(crate) fn add(&self, used: Duration) {
         self.nanoseconds.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
@@ -181,5 +184,12 @@ mod tests {
         let never = Stop::new();
         let ends = Ends::new(&never, None).with_wall_time(Instant::now(), Duration::ZERO);
         assert_eq!(ends.race(std::future::pending::<()>()).await, Err(Cut::OverBound(Bound::WallTime)));
+    }
+
+    #[tokio::test]
+    async fn time_that_was_used_elsewhere_counts_as_the_guests_own() {
+        let meter = CpuMeter::new(Duration::from_secs(60));
+        meter.clone().add(Duration::from_secs(61));
+        assert_eq!(meter.measure(std::future::pending::<()>()).await, Err(Cut::OverBound(Bound::CpuTime)));
     }
 }

@@ -8,6 +8,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::aside::Aside;
+use crate::ends::CpuMeter;
 use crate::journal::SharedJournal;
 use crate::memory::MemoryMeter;
 use crate::output::{Output, Source};
@@ -28,6 +29,7 @@ pub(crate) struct Guest {
     pub(crate) limits: Limits,
     pub(crate) memory: MemoryMeter,
     pub(crate) usage: Usage,
+    pub(crate) cpu: CpuMeter,
     pub(crate) journal: SharedJournal,
     aside: Aside,
 }
@@ -49,6 +51,7 @@ impl Guest {
             aside: place.aside().clone(),
             memory: MemoryMeter::new(limits.length(Bound::Memory), place),
             usage: Usage::new(limits),
+            cpu: CpuMeter::new(limits.duration(Bound::CpuTime)),
             journal: SharedJournal::new(limits),
         }
     }
@@ -63,7 +66,7 @@ impl Guest {
         let Some((checked, used)) = self.aside.work(bytes, move || check(&limits)).await else {
             return Err(ContextError::Unavailable("what was said could not be checked".into()));
         };
-        self.usage.spend(used);
+        self.cpu.add(used);
         checked
     }
 

@@ -1,7 +1,6 @@
 //! Counts host calls and their bytes against their bounds. Calls are counted as well as bytes: an empty call costs the host too.
 
 use std::fmt;
-use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
 
@@ -12,21 +11,19 @@ pub(crate) struct Usage {
     bytes: u64,
     max_calls: u64,
     max_bytes: u64,
-    /// CPU time on other threads than the guest's own.
-    elsewhere: Duration,
-    max_cpu: Duration,
 }
 
 /// What one copy from the guest may take beyond its bound: for the shape of what is copied, and for output and random bytes.
 const COPY_SLACK: u64 = 256 << 10;
 
-/// Bytes that one call, or what a task returns, may bring to the host: twice what the largest legitimate one holds, so that what
-/// is somewhat too large is answered with an error and not with the end of the attempt. The host holds as much for each guest.
+/// Bytes that one call, or what a task returns, may bring to the host: a quarter more than the largest legitimate one holds, so that
+/// what is somewhat too large is answered with an error and not with the end of the attempt. The host holds as much for each guest, and
+/// copies it at one go, however late it is.
 pub(crate) fn largest_copy(limits: &Limits) -> usize {
     let child = limits.get(Bound::Arguments).saturating_add(limits.get(Bound::Metadata));
     let single = [Bound::Result, Bound::State, Bound::Log].map(|bound| limits.get(bound));
     let largest = single.into_iter().fold(child, u64::max);
-    usize::try_from(largest.saturating_mul(2).saturating_add(COPY_SLACK)).unwrap_or(usize::MAX)
+    usize::try_from(largest.saturating_add(largest / 4).saturating_add(COPY_SLACK)).unwrap_or(usize::MAX)
 }
 
 /// Ends the attempt: it went over a bound of the sandbox.
@@ -43,14 +40,7 @@ impl std::error::Error for OverBound {}
 
 impl Usage {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            calls: 0,
-            bytes: 0,
-            max_calls: limits.get(Bound::HostCalls),
-            max_bytes: limits.get(Bound::HostBytes),
-            elsewhere: Duration::ZERO,
-            max_cpu: limits.duration(Bound::CpuTime),
-        }
+        Self { calls: 0, bytes: 0, max_calls: limits.get(Bound::HostCalls), max_bytes: limits.get(Bound::HostBytes) }
     }
 
     /// One call that brings `bytes` in.
@@ -70,23 +60,10 @@ impl Usage {
         self.calls = self.calls.saturating_add(1);
     }
 
-    /// CPU time that a call took on another thread.
-    pub(crate) fn spend(&mut self, cpu: Duration) {
-        self.elsewhere = self.elsewhere.saturating_add(cpu);
-    }
-
-    /// CPU time of calls on other threads.
-    pub(crate) fn spent(&self) -> Duration {
-        self.elsewhere
-    }
-
     /// The bound that is passed, with bytes counted elsewhere.
     pub(crate) fn passed(&self, elsewhere: u64) -> Option<Bound> {
         if self.calls > self.max_calls {
             return Some(Bound::HostCalls);
-        }
-        if self.elsewhere > self.max_cpu {
-            return Some(Bound::CpuTime);
         }
         (self.bytes.saturating_add(elsewhere) > self.max_bytes).then_some(Bound::HostBytes)
     }
@@ -106,10 +83,10 @@ mod tests {
 
     #[test]
     fn a_copy_is_bounded_by_the_largest_value_that_any_call_takes() {
-        assert_eq!(largest_copy(&Limits::default()), (8 << 20) + (256 << 10));
+        assert_eq!(largest_copy(&Limits::default()), (5 << 20) + (256 << 10));
         let limits = Limits { arguments: 16 << 20, metadata: 16 << 20, ..Limits::default() };
-        assert_eq!(largest_copy(&limits), (64 << 20) + (256 << 10));
-        assert_eq!(largest_copy(&Limits { host_bytes: u64::MAX, ..limits }), (64 << 20) + (256 << 10));
+        assert_eq!(largest_copy(&limits), (40 << 20) + (256 << 10));
+        assert_eq!(largest_copy(&Limits { host_bytes: u64::MAX, ..limits }), (40 << 20) + (256 << 10));
         assert_eq!(largest_copy(&Limits { state: u64::MAX, ..Limits::default() }), usize::MAX);
     }
 

@@ -46,7 +46,7 @@ fn with_a_million_entries<'a>(imports: &'a str, body: &'a str) -> Guest<'a> {
 
 #[test]
 fn one_call_with_a_million_entries_ends_the_attempt_before_it_is_copied() {
-    let text = "one call brings more than 8650752 bytes to the host, which is more than any of the bounds allows";
+    let text = "one call brings more than 5505024 bytes to the host, which is more than any of the bounds allows";
     let metadata = "(call $set_metadata (i32.const 65536) (i32.const 1000000) (i32.const 256)) (i32.const 0)";
     Victim::with_defaults().guest_ends("entries", &with_a_million_entries(CONTEXT, metadata), "FAILURE", text);
     let log = "(call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 1000000)) (i32.const 0)";

@@ -39,7 +39,8 @@ fn a_guest_that_waits_for_ever_ends_at_the_bound_on_wall_time() {
 fn waiting_for_too_many_or_for_one_twice_is_refused() {
     let victim = Victim::with_defaults();
     victim.ends("hostile.wait_for_many", json!([1_001]), "FAILURE", "1001 ids to wait for, at most 1000 are allowed");
-    victim.ends("hostile.wait_for_many", json!([100_000]), "FAILURE", "100000 ids to wait for, at most 1000 are allowed");
+    victim.ends("hostile.wait_for_many", json!([50_000]), "FAILURE", "50000 ids to wait for, at most 1000 are allowed");
+    victim.ends("hostile.wait_for_many", json!([100_000]), "FAILURE", "one call brings more than 5505024 bytes to the host");
     victim.ends("hostile.wait_for_many", json!([2]), "FAILURE", "is there more than once: expected each child once");
 }
 

@@ -14,7 +14,7 @@ use wasmtime::{Engine, Store};
 use crate::attempt::sandbox;
 use crate::bindings::TaskPre;
 use crate::bindings::exports::mogbox::task::tasks::Task;
-use crate::ends::{CpuMeter, Ends};
+use crate::ends::Ends;
 use crate::guest::{Guest, World};
 use crate::places::Place;
 use crate::trap;
@@ -43,8 +43,8 @@ pub(crate) async fn describe(
     let limits = tight(limits);
     let stop = Stop::new();
     let ends = Ends::new(&stop, None).with_wall_time(Instant::now(), limits.duration(Bound::WallTime));
-    let cpu = CpuMeter::new(limits.duration(Bound::CpuTime));
     let mut store = sandbox(engine, Guest::new(World::Describe, &limits, Arc::clone(&place)));
+    let cpu = store.data().cpu.clone();
     let call = cpu.measure(call(&mut store, module));
     match ends.race(call).await {
         Ok(Ok(Ok(tasks))) => checked(tasks),

@@ -104,7 +104,7 @@ async fn a_list_that_would_fill_the_host_is_not_even_copied() {
     let execution = world.survives(Run::of(&Guest { imports: CONTEXT, ..Guest::running(body) })).await;
     let Outcome::Trapped { class, message } = execution.outcome else { panic!("{:?}", execution.outcome) };
     assert_eq!(class, "too-large");
-    let expected = "one call brings more than 8650752 bytes to the host, which is more than any of the bounds allows: result of 4MiB, \
+    let expected = "one call brings more than 5505024 bytes to the host, which is more than any of the bounds allows: result of 4MiB, \
                     state of 4MiB, arguments of 1MiB, metadata of 256KiB, log of 256KiB\n";
     assert!(message.starts_with(expected), "{message}");
     assert_eq!((execution.receipt.host_calls, execution.receipt.host_bytes), (0, 0));
@@ -113,10 +113,10 @@ async fn a_list_that_would_fill_the_host_is_not_even_copied() {
 #[tokio::test]
 async fn a_value_somewhat_over_its_bound_is_answered_with_an_error() {
     let world = World::new();
-    // One entry whose value is 6 MiB of zeros, of 256 KiB that are allowed: the answer is `too-large`, the second case of `error`.
+    // One entry whose value is 5 MiB of zeros, of 256 KiB that are allowed: the answer is `too-large`, the second case of `error`.
     let body = "(drop (memory.grow (i32.const 100)))
         (i32.store (i32.const 1024) (i32.const 64)) (i32.store (i32.const 1028) (i32.const 1))
-        (i32.store (i32.const 1032) (i32.const 65536)) (i32.store (i32.const 1036) (i32.const 6291456))
+        (i32.store (i32.const 1032) (i32.const 65536)) (i32.store (i32.const 1036) (i32.const 5242880))
         (call $set_metadata (i32.const 1024) (i32.const 1) (i32.const 256))
         (if (i32.ne (i32.load8_u (i32.const 256)) (i32.const 1)) (then unreachable))
         (if (i32.ne (i32.load8_u (i32.const 260)) (i32.const 1)) (then unreachable))

@@ -25,8 +25,8 @@ const OVER_AND_OVER: [(&str, &str, &str); 10] = [
     // As much as one call may ask for.
     ("get-random-bytes", WASI, "(call $random (i64.const 262144) (i32.const 256))"),
     ("blocking-write-and-flush", WASI, "(call $write (local.get $i) (i32.const 0) (i32.const 4096) (i32.const 256))"),
-    // As much as one call may bring: twice the bound on state, and some.
-    ("log of 8 MiB", LOG, "(call $log (i32.const 2) (i32.const 131072) (i32.const 8388608) (i32.const 0) (i32.const 0))"),
+    // As much as one call may bring: a quarter more than the bound on state.
+    ("log of 5 MiB", LOG, "(call $log (i32.const 2) (i32.const 131072) (i32.const 5242880) (i32.const 0) (i32.const 0))"),
     // As much as is checked and kept.
     ("set of 4 MiB", STATE, "(call $set_state (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 4194303) (i32.const 256))"),
     (
@@ -39,8 +39,8 @@ const OVER_AND_OVER: [(&str, &str, &str); 10] = [
 ];
 
 /// Pages for the largest of them, filled with digits: a text and JSON alike.
-const PAGES: u32 = 132;
-const FILL: &str = "(memory.fill (i32.const 131072) (i32.const 49) (i32.const 8388608))";
+const PAGES: u32 = 84;
+const FILL: &str = "(memory.fill (i32.const 131072) (i32.const 49) (i32.const 5242880))";
 
 /// What waits without a store: a timer, and a child that nobody runs.
 const WAITING: [(&str, &str, &str); 3] = [
