@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS broker_requests (
 );
 CREATE INDEX IF NOT EXISTS broker_order ON broker_requests (queue, tenant, state, priority DESC, sequence);
 CREATE INDEX IF NOT EXISTS broker_times ON broker_requests (queue, state, at);
+-- Those in flight, which are at most as many as the tenant's cap, however many wait.
+CREATE INDEX IF NOT EXISTS broker_in_flight ON broker_requests (queue, tenant) WHERE state = 2 AND NOT waiting;
 
 -- Tenants with requests, and those that are ahead of the queue's virtual time.
 CREATE TABLE IF NOT EXISTS broker_tenants (
