@@ -161,20 +161,20 @@ impl Bench<'_> {
         for repetition in 1..=self.settings.repetitions {
             for phase in &self.settings.phases {
                 self.tell(&format!("{} ({repetition} of {})", phase.title(), self.settings.repetitions));
-                let rows = self.rows(*phase, figures).await.with_context(|| phase.title())?;
+                let rows = self.rows(*phase).await.with_context(|| phase.title())?;
                 rows.iter().for_each(|row| figures.add(self.subject, row));
             }
         }
         Ok(())
     }
 
-    async fn rows(&self, phase: Phase, figures: &Figures) -> anyhow::Result<Vec<Row>> {
+    async fn rows(&self, phase: Phase) -> anyhow::Result<Vec<Row>> {
         // Boxed: each of them is large, and one runs at a time.
         match phase {
             Phase::Latency => Box::pin(latency::run(self)).await,
             Phase::Enqueue => Box::pin(enqueue::run(self)).await,
             Phase::Drain => Box::pin(drain::run(self)).await,
-            Phase::Sustained => Box::pin(sustained::run(self, figures.median(self.subject, "throughput"))).await,
+            Phase::Sustained => Box::pin(sustained::run(self)).await,
             Phase::Memory => Box::pin(memory::run(self)).await,
             Phase::Recovery => Box::pin(recovery::run(self)).await,
             Phase::Tenants => Box::pin(cost::tenants(self)).await,

@@ -57,11 +57,6 @@ impl Figures {
         }
     }
 
-    /// A figure by name, where it was measured.
-    pub(crate) fn median(&self, subject: &str, metric: &str) -> Option<f64> {
-        self.0.iter().find(|figure| figure.subject == subject && figure.metric == metric).map(|figure| figure.median)
-    }
-
     /// All of them.
     pub(crate) fn all(&self) -> &[Figure] {
         &self.0

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
+use super::Bench;
 use super::figures::{Row, quantile, row};
 use super::ground::{Ground, submitter};
 use super::latency::Caller;
 use super::usage::count;
-use super::{Bench, drain};
 
 /// Requests a second that are waited for one by one; those between them only make the load.
 const SAMPLES_A_SECOND: f64 = 1_000.0;
@@ -21,17 +21,14 @@ const TICK: Duration = Duration::from_millis(1);
 /// Requests that go before, so that everything is in place.
 const WARM: usize = 50;
 
-/// Clients that find out how many requests a node's API keeps up with, and how long they try.
-const CLIENTS: usize = 32;
+/// Clients that find out how many requests are kept up with, through the API of a node or the library, and how long they try.
+const API_CLIENTS: usize = 32;
+const LIBRARY_CLIENTS: usize = 128;
 const TRIAL: Duration = Duration::from_secs(3);
 
-/// Offers half of what a drain reached; half of what the API keeps up with where the store is reached through that alone.
-pub(super) async fn run(bench: &Bench<'_>, reached: Option<f64>) -> anyhow::Result<Vec<Row>> {
-    let capacity = match reached {
-        Some(capacity) => capacity,
-        None if bench.site.is_embedded() => 0.0,
-        None => drain::measure(bench).await?.per_second.context("the drain was too short to tell a rate: give more --requests")?,
-    };
+/// Offers half of what is kept up with, submissions and waiting included: through the library, or through the API where the store is
+/// reached through that alone.
+pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let ground = bench.site.ground()?;
     let tenant = ground.tenant(0)?;
     let ports = ground.open().await?;
@@ -43,14 +40,12 @@ pub(super) async fn run(bench: &Bench<'_>, reached: Option<f64>) -> anyhow::Resu
         nodes.push(ground.node(&bench.options()).await?);
     }
     let first = nodes.first().context("a bench has a node")?;
-    let load = match library {
-        Some((caller, submitter)) => Load { bench, ground: &ground, caller, submitter: Some(submitter), rate: capacity / 2.0 },
-        None => {
-            let caller = Caller::http(&first.url, tenant)?;
-            let rate = keep_up(bench, &ground, &caller).await? / 2.0;
-            Load { bench, ground: &ground, caller, submitter: None, rate }
-        }
+    let (caller, submitter, clients) = match library {
+        Some((caller, submitter)) => (caller, Some(submitter), LIBRARY_CLIENTS),
+        None => (Caller::http(&first.url, tenant)?, None, API_CLIENTS),
     };
+    let rate = keep_up(bench, &ground, &caller, clients).await? / 2.0;
+    let load = Load { bench, ground: &ground, caller, submitter, rate };
     let rows = load.run().await?;
     for node in nodes {
         node.process.stop().await?;
@@ -60,10 +55,10 @@ pub(super) async fn run(bench: &Bench<'_>, reached: Option<f64>) -> anyhow::Resu
 }
 
 /// Requests a second that clients get done who each wait for one after the other.
-async fn keep_up(bench: &Bench<'_>, ground: &Ground, caller: &Caller) -> anyhow::Result<f64> {
+async fn keep_up(bench: &Bench<'_>, ground: &Ground, caller: &Caller, number: usize) -> anyhow::Result<f64> {
     let started = Instant::now();
     let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..number {
         let (caller, request) = (caller.clone(), ground.request(&bench.guest.noop));
         clients.spawn(async move {
             let mut done = 0_usize;

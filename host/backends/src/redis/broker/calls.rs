@@ -87,16 +87,18 @@ impl Calls {
         Ok(Claimed { messages, next: u64::try_from(next).ok().map(Duration::from_micros) })
     }
 
-    /// Adds settlements, those of a tenant with the same verdict together: what a group shares is sent once.
+    /// Adds settlements, those in a row with the same share and verdict together: what a group shares is sent once.
     fn add_settled(&self, call: &mut ScriptInvocation<'_>, settlements: &[&Settlement]) {
-        let mut settlements = settlements.to_vec();
-        settlements.sort_by(|one, next| one.lease.tenant.cmp(&next.lease.tenant));
-        for group in settlements.chunk_by(|one, next| one.lease.tenant == next.lease.tenant && one.verdict == next.verdict) {
-            self.name(call, &group[0].lease.tenant);
-            decide(call, &group[0].verdict);
+        let alike = |one: &&Settlement, next: &&Settlement| {
+            one.verdict == next.verdict && self.settings.share_of(&one.lease.tenant) == self.settings.share_of(&next.lease.tenant)
+        };
+        for group in settlements.chunk_by(alike) {
+            let Some(first) = group.first() else { continue };
+            call.arg(self.own_share(&first.lease.tenant));
+            decide(call, &first.verdict);
             call.arg(group.len());
             for Settlement { lease, cost, .. } in group {
-                call.arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
+                call.arg(lease.tenant.as_str()).arg(lease.id.to_string()).arg(lease.fence).arg(micros(*cost));
             }
         }
     }
@@ -131,11 +133,15 @@ impl Calls {
         call
     }
 
-    /// Adds a tenant and its share: nothing where that is what all have.
+    /// Adds a tenant and its share.
     fn name(&self, call: &mut ScriptInvocation<'_>, tenant: &Tenant) {
+        call.arg(tenant.as_str()).arg(self.own_share(tenant));
+    }
+
+    /// A tenant's share: nothing where that is what all have.
+    fn own_share(&self, tenant: &Tenant) -> String {
         let share = self.settings.share_of(tenant);
-        let own = (share != self.settings.share).then(|| format!("{} {}", share.in_flight, share.weight));
-        call.arg(tenant.as_str()).arg(own.unwrap_or_default());
+        if share == self.settings.share { String::new() } else { format!("{} {}", share.in_flight, share.weight) }
     }
 }
 

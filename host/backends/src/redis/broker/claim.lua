@@ -125,7 +125,7 @@ local function serve(answer, wanted, expiry, bytes, cost)
   if expiries[1] then
     redis.call('ZADD', leases, unpack(expiries))
   end
-  put_tenants_back()
+  put_tenants_back(served)
   return bytes, more
 end
 

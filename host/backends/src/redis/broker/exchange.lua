@@ -1,8 +1,8 @@
 -- Settles deliveries, then, where any are wanted, takes back what expired, promotes what is due, and hands out requests. ARGV[3]:
 -- number wanted, length of a lease, most leases taken back, most requests promoted, bytes of bodies after which no more is handed
 -- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, then groups of
--- deliveries to settle: tenant, its share, verdict, its detail (a wait, or a reason), how many, and for each id, fence and cost. One
--- whose lease was lost is passed over.
+-- deliveries to settle: share, verdict, its detail (a wait, or a reason), how many, and for each tenant, id, fence and cost. One whose
+-- lease was lost is passed over.
 -- Returns the time, that until the next lease expires or the next request is due, -1 for neither, and a list with
 -- {tenant, id, text} for each request, whose fence is the one after that in the text.
 local wanted, lease, most_taken_back, most_promoted = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -11,7 +11,7 @@ local most_dead, dead_lifetime, longest_body = tonumber(ARGV[10]), ARGV[11], ton
 local first_group, most_forgotten = 13, 100
 
 -- Removed together, after all of them are known.
-local released, done, ended = {}, {}, {}
+local released, done = {}, {}
 
 local held_back = false
 
@@ -47,55 +47,50 @@ function verdicts.reject(tenant, id, _, reason)
   done[#done + 1] = key
 end
 
--- The settlements of the arguments, in groups: where each one's settlements begin and end there; and all leases that they name.
-local function groups_given()
-  local groups, members, at = {}, {}, first_group
+-- The leases that the arguments name, in their order, and their tenants, each once.
+local function leases_given()
+  local members, names, seen, at = {}, {}, {}, first_group
   while at <= #ARGV do
-    local name = ARGV[at]
-    local group = { name = name, share = ARGV[at + 1], verdict = ARGV[at + 2], detail = ARGV[at + 3], first = at + 5 }
-    group.last = at + 4 + 3 * ARGV[at + 4]
-    groups[#groups + 1] = group
-    for one = group.first, group.last, 3 do
-      members[#members + 1] = lease_of(name, ARGV[one], ARGV[one + 1])
+    local last = at + 3 + 4 * ARGV[at + 3]
+    for one = at + 4, last, 4 do
+      members[#members + 1] = lease_of(ARGV[one], ARGV[one + 1], ARGV[one + 2])
+      add_new(names, seen, ARGV[one])
     end
-    at = group.last + 1
+    at = last + 1
   end
-  return groups, members
+  return members, names
 end
 
--- Settles those of a group whose leases are held, which have an expiry; the number of the group's first lease is `number`.
-local function settle_group(group, members, expiries, number)
-  local tenant, settle_one = tenants[group.name], verdicts[group.verdict]
-  agree(tenant, group.share)
-  for at = group.first, group.last, 3 do
-    local member = members[number]
-    -- A lease that is named twice is settled once.
-    if expiries[number] and not ended[member] then
-      ended[member] = true
-      released[#released + 1] = member
-      hold(tenant, -1)
-      wait_no_more(group.name, ARGV[at])
-      local cost = number_in(ARGV[at + 2])
-      charge(tenant, (cost > least_cost and cost or least_cost) - estimated_cost)
-      settle_one(group.name, ARGV[at], ARGV[at + 1], group.detail)
-    end
-    number = number + 1
-  end
-  return number
+-- Settles a delivery, whose tenant, id, fence and cost begin at `at`.
+local function settle_one(verdict, at, share, detail)
+  local tenant, id, cost = tenants[ARGV[at]], ARGV[at + 1], number_in(ARGV[at + 3])
+  agree(tenant, share)
+  hold(tenant, -1)
+  wait_no_more(tenant.name, id)
+  charge(tenant, (cost > least_cost and cost or least_cost) - estimated_cost)
+  verdict(tenant.name, id, ARGV[at + 2], detail)
 end
 
+-- Settles those whose leases are held, which have an expiry. A lease that is named twice is settled once.
 local function settle()
-  local groups, members = groups_given()
+  local members, names = leases_given()
   if not members[1] then
     return
   end
-  local expiries, names, seen, number = redis.call('ZMSCORE', leases, unpack(members)), {}, {}, 1
-  for _, group in ipairs(groups) do
-    add_new(names, seen, group.name)
-  end
+  local expiries, ended, number, at = redis.call('ZMSCORE', leases, unpack(members)), {}, 1, first_group
   take_up(names)
-  for _, group in ipairs(groups) do
-    number = settle_group(group, members, expiries, number)
+  while at <= #ARGV do
+    local share, verdict, detail, last = ARGV[at], verdicts[ARGV[at + 1]], ARGV[at + 2], at + 3 + 4 * ARGV[at + 3]
+    for one = at + 4, last, 4 do
+      local member = members[number]
+      if expiries[number] and not ended[member] then
+        ended[member] = true
+        released[#released + 1] = member
+        settle_one(verdict, one, share, detail)
+      end
+      number = number + 1
+    end
+    at = last + 1
   end
 end
 
@@ -193,7 +188,7 @@ remove()
 for _, tenant in pairs(tenants) do
   place(tenant)
 end
-put_tenants_back()
+put_tenants_back(tenants)
 local answer = wanted > 0 and claim(wanted, lease, most_bytes, estimated_cost) or {}
 forget_spent()
 if put_back() then

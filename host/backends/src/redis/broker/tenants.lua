@@ -108,10 +108,14 @@ end
 
 -- Adds one or two values to the list of a key.
 local function append(lists, key, first, second)
-  local list = lists[key] or {}
-  lists[key] = list
-  list[#list + 1] = first
-  list[#list + 1] = second
+  local list = lists[key]
+  if not list then
+    list = {}
+    lists[key] = list
+  end
+  local last = #list
+  list[last + 1] = first
+  list[last + 2] = second
 end
 
 -- Redis searches small hashes from their beginning, for each field, unless a value is longer than this allows.
@@ -149,10 +153,11 @@ local function put_count_back(tenant, kept, dropped)
   end
 end
 
--- Writes what changed of the tenants.
-local function put_tenants_back()
+-- Writes what changed of these tenants.
+local function put_tenants_back(changed)
   local added, removed, kept, dropped = {}, {}, {}, {}
-  for name, tenant in pairs(tenants) do
+  for _, tenant in pairs(changed) do
+    local name = tenant.name
     local moved = tenant.place ~= tenant.place_before
     if moved and tenant.place_before then
       append(removed, tenant.place_before, name)
@@ -183,7 +188,7 @@ end
 -- Puts a tenant whose requests were queued where it belongs, and wakes a receiver where there may be something for it.
 local function finish_queueing(tenant)
   place(tenant)
-  put_tenants_back()
+  put_tenants_back(tenants)
   if put_back(tenant.place == runnable or nil) then
     signal()
   end

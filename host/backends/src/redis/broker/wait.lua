@@ -10,7 +10,7 @@ if holds(name, id, ARGV[6]) then
     wait_no_more(name, id)
   end
   place(tenant)
-  put_tenants_back()
+  put_tenants_back(tenants)
   if put_back() then
     signal()
   end
