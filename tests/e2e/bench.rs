@@ -36,7 +36,7 @@ fn everything_is_measured_on_the_embedded_store_as_well_and_told_as_json_where_t
     let args = ["bench", "--backend", "embedded", "--module", guests::GUEST_BENCH, "--requests", "50", "--concurrency", "4", "--json"];
     let told: Value = serde_json::from_str(&mogbox(&[args.as_slice(), &small].concat()).ok()).unwrap();
     let figures = told["figures"].as_array().unwrap();
-    for metric in ["latency_p99_http", "enqueue_bulk", "throughput_with_start", "sustained_p999", "waiting_5_rss", "recovery"] {
+    for metric in ["latency_p99_http", "enqueue_bulk", "throughput_with_start", "sustained_p999", "waiting_5_rss", "tenants_3_cost_ratio"] {
         let figure = figures.iter().find(|figure| figure["metric"] == metric).unwrap_or_else(|| panic!("no {metric}: {told:#}"));
         assert_eq!((figure["subject"].as_str(), figure["values"].as_array().unwrap().len()), (Some("mogbox_embedded"), 1));
         assert!(figure["median"].as_f64().unwrap() > 0.0, "{figure}");
@@ -49,8 +49,9 @@ fn a_server_of_somebody_elses_is_left_as_it_was() {
     let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     redis::cmd("SET").arg("somebody-elses").arg(1).exec(&mut connection).unwrap();
     let small = ["--samples", "5", "--waiting", "5", "--tenants", "1,3", "--queues", "20,50", "--redis", &server.url()];
-    let lines = bench(&[&["latency", "enqueue", "memory", "tenants", "queue"], small.as_slice()].concat());
+    let lines = bench(&[&["latency", "enqueue", "memory", "recovery", "tenants", "queue"], small.as_slice()].concat());
     assert!(value(&lines, "mogbox", "latency_p50", "ms") > 0.0);
+    assert!(value(&lines, "mogbox", "recovery", "s") > 0.0);
     assert!(value(&lines, "mogbox", "tenants_3_cost_ratio", "x") > 0.0);
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
     let others: Vec<_> = keys.into_iter().filter(|key| key != "mogbox.modules" && key != "mogbox.probe").collect();

@@ -105,16 +105,27 @@ impl Drain<'_> {
         let eye = self.eye(nodes)?;
         let mut most = None;
         eye.until(tickets.get(self.warm..=self.warm).unwrap_or(tickets)).await?;
-        let done = self.warm + eye.done(tickets.iter().skip(self.warm).take(WINDOW).cloned().collect::<Vec<_>>().as_slice()).await?;
+        let after = tickets.get(self.warm..).unwrap_or_default();
+        let done = match eye {
+            Eye::Node(..) => eye.about_done(after).await?,
+            _ => eye.done(after.get(..WINDOW).unwrap_or(after)).await?,
+        };
+        let done = self.warm + done;
         let first = self.sample(&pids, done).await?;
         for part in 1..=CHECKPOINTS {
             let place = tickets.len() * part / CHECKPOINTS;
             eye.until(tickets.get(place.saturating_sub(1)..place).unwrap_or_default()).await?;
             most = most.max(resident(&pids));
         }
-        // Those before the last one that were handed out beside it.
+        // Those before the last one that were handed out beside it. Through a node, so many looks take longer than they did.
         let beside = WINDOW.max(2 * self.nodes * self.options.concurrency);
-        eye.until(tickets.get(tickets.len().saturating_sub(beside)..).unwrap_or(tickets)).await?;
+        let beside = tickets.get(tickets.len().saturating_sub(beside)..).unwrap_or(tickets);
+        if matches!(eye, Eye::Node(..)) {
+            let last = self.sample(&pids, tickets.len()).await?;
+            eye.until(beside).await?;
+            return Ok((first, last, most));
+        }
+        eye.until(beside).await?;
         Ok((first, self.sample(&pids, tickets.len()).await?, most))
     }
 

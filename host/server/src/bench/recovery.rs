@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::Bench;
 use super::figures::{Row, row};
 use super::ground::{Ground, Ticket};
-use super::node::{Node, NodeOptions};
+use super::node::NodeOptions;
 use super::usage::count;
 use super::watch::Eye;
 
@@ -17,8 +17,13 @@ const LEASE: Duration = Duration::from_secs(5);
 /// Requests for each that runs at once: enough that the node is at work when it is killed.
 const ROUNDS: usize = 100;
 
-/// Kills one of two nodes at work; the one node of an embedded store, which is then started again.
+/// Kills one of two nodes at work.
 pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
+    if bench.site.is_embedded() {
+        // What it held is known by many looks only, which through the node take longer than it takes to recover.
+        bench.tell("not measured on the embedded store: a node runs what it held as soon as it starts again");
+        return Ok(Vec::new());
+    }
     let ground = bench.site.ground()?;
     let ports = ground.open().await?;
     ground.push(&ports, bench.guest, 1).await?;
@@ -32,21 +37,13 @@ pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
 
 async fn kill(ground: &Ground, options: &NodeOptions, tickets: &[Ticket]) -> anyhow::Result<Vec<Row>> {
     let mut victim = ground.node(options).await?;
-    let eye = |node: &Node| ground.redis.clone().map_or_else(|| Eye::node(node), Eye::Redis);
-    eye(&victim).until(tickets.get(..1).unwrap_or_default()).await?;
-    let beside = match &ground.redis {
-        Some(_) => Some(ground.node(options).await?),
-        None => None,
-    };
+    let eye = Eye::Redis(ground.redis.clone().context("no Redis to look at")?);
+    eye.until(tickets.get(..1).unwrap_or_default()).await?;
+    let survivor = ground.node(options).await?;
     let half = tickets.len() / 2;
-    eye(&victim).until(tickets.get(half..=half).unwrap_or_default()).await?;
+    eye.until(tickets.get(half..=half).unwrap_or_default()).await?;
     let killed = Instant::now();
     victim.process.kill().await?;
-    let survivor = match beside {
-        Some(node) => node,
-        None => ground.node(options).await?,
-    };
-    let eye = eye(&survivor);
     // What waited is done by then; what the killed node held is not handed out before its lease ends.
     tokio::time::sleep_until((killed + LEASE / 2).into()).await;
     let held = tickets.len() - eye.done(tickets).await?;
