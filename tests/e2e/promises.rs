@@ -24,6 +24,12 @@ fn has_test(source: &str, name: &str) -> bool {
     marked || listed.split_whitespace().any(|listed| listed == name)
 }
 
+/// Whether no test of a file is left out, by an attribute of its own or inside another, such as one for some platforms only.
+fn all_run(source: &str) -> bool {
+    let mut attributes = source.lines().filter_map(|line| line.trim().strip_prefix("#["));
+    !attributes.any(|attribute| attribute.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "ignore"))
+}
+
 #[test]
 fn every_promise_is_held_by_tests_that_exist_and_run() {
     let promises = promises();
@@ -33,9 +39,16 @@ fn every_promise_is_held_by_tests_that_exist_and_run() {
         for (path, name) in tests {
             let source = fs::read_to_string(repository().join(&path)).unwrap_or_else(|error| panic!("{title:?} names {path}: {error}"));
             assert!(has_test(&source, &name), "{title:?} names {path}::{name}, which is no test");
-            assert!(!source.contains("#[ignore"), "{path} has tests that do not run");
+            assert!(all_run(&source), "{path} has tests that do not run");
         }
     }
+}
+
+#[test]
+fn a_test_that_is_left_out_is_found() {
+    let left_out = |attribute: &str| !all_run(&format!("#[test]\n  #[{attribute}]\nfn a_b() {{"));
+    assert!(["ignore", "ignore = \"slow\"", "cfg_attr(unix, ignore)"].into_iter().all(left_out));
+    assert!(!left_out("expect(ignored_unit_patterns)") && all_run("// ignore\n#[test]\nfn a_b() {"));
 }
 
 #[test]
