@@ -1,4 +1,5 @@
--- The tenants of a shard: each one's virtual time, share, number of leases and place. Places are changed here and written by `put_tenants_back`.
+-- The tenants of a shard: each one's virtual time, share, number of leases and place. All are changed here and written by
+-- `put_tenants_back`.
 
 local ordinary = { cap = tonumber(ARGV[1]), weight = tonumber(ARGV[2]), text = '' }
 
@@ -127,29 +128,14 @@ local function call_each(command, lists)
   end
 end
 
--- Only those with work here keep a share.
-local function put_share_back(tenant, kept, dropped)
-  local text = tenant.place and tenant.place ~= spent and tenant.share.text or ''
-  if text == tenant.share_before then
+-- Writes a tenant's field of a hash where it changed; one that says nothing is not there.
+local function put_field_back(key, name, text, before, nothing, kept, dropped)
+  if text == before then
     return
-  end
-  tenant.share_before = text
-  if text == '' then
-    append(dropped, shares, tenant.name)
+  elseif text == nothing then
+    append(dropped, key, name)
   else
-    append(kept, shares, tenant.name, text)
-  end
-end
-
-local function put_count_back(tenant, kept, dropped)
-  if tenant.held == tenant.held_before then
-    return
-  end
-  tenant.held_before = tenant.held
-  if tenant.held == 0 then
-    append(dropped, held, tenant.name)
-  else
-    append(kept, held, tenant.name, whole(tenant.held))
+    append(kept, key, name, text)
   end
 end
 
@@ -165,9 +151,12 @@ local function put_tenants_back(changed)
     if tenant.place and (moved or tenant.vtime ~= tenant.vtime_before) then
       append(added, tenant.place, tenant.vtime, name)
     end
+    -- Only those with work here keep a share.
+    local share = tenant.place and tenant.place ~= spent and tenant.share.text or ''
+    put_field_back(shares, name, share, tenant.share_before, '', kept, dropped)
+    put_field_back(held, name, whole(tenant.held), whole(tenant.held_before), '0', kept, dropped)
     tenant.place_before, tenant.vtime_before = tenant.place, tenant.vtime
-    put_share_back(tenant, kept, dropped)
-    put_count_back(tenant, kept, dropped)
+    tenant.share_before, tenant.held_before = share, tenant.held
   end
   call_each('ZREM', removed)
   call_each('ZADD', added)

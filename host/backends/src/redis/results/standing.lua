@@ -53,27 +53,27 @@ end
 -- of a store that is full, is the second one, and ends the whole call, which may be sent again. The arguments of the steps begin at
 -- `first`; `size` tells how many keys and arguments the step has whose arguments begin there, and `take` takes it, given where both do.
 local function take_each(first, size, take)
-  local answers, keys, at, last = {}, 1, first, #ARGV
-  local function go_on()
-    while at <= last do
-      local its_keys, its_arguments = keys, at
-      local more_keys, more_arguments = size(at)
-      keys, at = keys + more_keys, at + more_arguments
-      local answer = take(its_keys, its_arguments)
-      answers[#answers + 1] = type(answer) == 'table' and 'MALFORMED ' .. answer.err or answer
+    local answers, keys, at, last = {}, 1, first, #ARGV
+    local function go_on()
+        while at <= last do
+            local its_keys, its_arguments = keys, at
+            local more_keys, more_arguments = size(at)
+            keys, at = keys + more_keys, at + more_arguments
+            local answer = take(its_keys, its_arguments)
+            answers[#answers + 1] = type(answer) == 'table' and 'MALFORMED ' .. answer.err or answer
+        end
     end
-  end
-  while true do
-    local done, failure = pcall(go_on)
-    if done then
-      return answers
+    while true do
+        local done, failure = pcall(go_on)
+        if done then
+            return answers
+        end
+        local text = type(failure) == 'table' and failure.err or tostring(failure)
+        if not string.find(text, 'MALFORMED', 1, true) and not string.find(text, 'WRONGTYPE', 1, true) then
+            return nil, redis.error_reply(text)
+        end
+        answers[#answers + 1] = 'MALFORMED ' .. text
     end
-    local text = type(failure) == 'table' and failure.err or tostring(failure)
-    if not string.find(text, 'MALFORMED', 1, true) and not string.find(text, 'WRONGTYPE', 1, true) then
-      return nil, redis.error_reply(text)
-    end
-    answers[#answers + 1] = 'MALFORMED ' .. text
-  end
 end
 
 -- An attempt runs.
