@@ -21,7 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut examples = Vec::new();
     for component in components {
         let name = component.package.to_uppercase().replace('-', "_");
-        writeln!(constants, "/// `{}`\npub(crate) const {name}: &str = {:?};", component.package, component.path)?;
+        writeln!(
+            constants,
+            "/// `{}`\n#[allow(dead_code, reason = \"some are for other suites\")]\npub(crate) const {name}: &str = {:?};",
+            component.package, component.path
+        )?;
         if component.package.starts_with("example-") {
             examples.push(name);
         }

@@ -17,15 +17,23 @@ fn promises() -> Vec<(String, Vec<(String, String)>)> {
 
 /// Whether a file has a test of this name: marked as one, or listed among those that a macro makes.
 fn has_test(source: &str, name: &str) -> bool {
+    if source.lines().any(|line| line.trim_start_matches("async ").starts_with(&format!("def {name}("))) {
+        // One of Python's, which runs by its name alone.
+        return name.starts_with("test_");
+    }
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let Some(at) = lines.iter().position(|line| line.contains(&format!("fn {name}("))) else { return false };
     let marked = lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|line| line.contains("test"));
-    let listed = source.split_once("on_both! {").and_then(|(_, rest)| rest.split_once('}')).map_or("", |(names, _)| names);
+    let list = ["on_both! {", "on_all! {"].iter().find_map(|list| source.split_once(list));
+    let listed = list.and_then(|(_, rest)| rest.split_once('}')).map_or("", |(names, _)| names);
     marked || listed.split_whitespace().any(|listed| listed == name)
 }
 
 /// Whether no test of a file is left out, by an attribute of its own or inside another, such as one for some platforms only.
 fn all_run(source: &str) -> bool {
+    if ["pytest.mark.skip", "pytest.skip", "pytest.mark.xfail"].iter().any(|left_out| source.contains(left_out)) {
+        return false;
+    }
     let mut attributes = source.lines().filter_map(|line| line.trim().strip_prefix("#["));
     !attributes.any(|attribute| attribute.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "ignore"))
 }
@@ -55,5 +63,7 @@ fn a_test_that_is_left_out_is_found() {
 fn a_function_that_is_no_test_holds_nothing() {
     assert!(has_test("#[test]\nfn a_b() {", "a_b") && has_test("#[tokio::test(x)]\n#[allow(y)]\nasync fn a_b() {", "a_b"));
     assert!(has_test("on_both! { World;\n  a_b\n}\nasync fn a_b(world: World) {", "a_b"));
+    assert!(has_test("on_all! { World;\n  a_b\n}\nasync fn a_b(world: World) {", "a_b"));
+    assert!(has_test("async def test_a(x):\n", "test_a") && !has_test("def a(x):\n", "a"));
     assert!(!has_test("fn a_b() {", "a_b") && !has_test("on_both! { World;\n  other\n}\nasync fn a_b(world: World) {", "a_b"));
 }

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use mogbox_fixtures::RedisServer;
-use serde_json::json;
+use mogbox_fixtures::{RabbitServer, RedisServer};
 
 use crate::support::{Node, binary, guests, repository, run, untold};
 
@@ -48,17 +47,14 @@ fn the_tour_runs_as_it_is_written() {
 
 #[test]
 fn the_python_part_of_the_tour_runs_as_it_is_written() {
-    let redis = RedisServer::start().unwrap();
-    let node = Node::redis(&redis.url(), &[]);
-    let api = node.api("demo");
-    api.push(guests::EXAMPLE_METADATA);
-    let id = api.submit("demo.set_metadata", json!(["dkl"]), json!({ "user_id": "dol" }));
-    api.wait(&id);
+    let (redis, rabbit) = (RedisServer::start().unwrap(), RabbitServer::start().unwrap());
+    let node = Node::redis(&redis.url(), &["--amqp", &rabbit.url(), "--app", "demo"]);
+    node.api("demo").push(guests::EXAMPLE_METADATA);
     let (_, program) = blocks("### The same from Python", "## What holds").into_iter().find(|(language, _)| language == "python").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("read.py");
+    let file = folder.path().join("run.py");
     std::fs::write(&file, program).unwrap();
-    let said = run(python().arg(Path::new(&file)).args([&redis.url(), &id])).ok();
+    let said = run(python().arg(Path::new(&file)).args([&redis.url(), &rabbit.url(), "demo.set_metadata", "dkl"])).ok();
     assert_eq!(said.trim(), "This task is now by @dkl {'user_id': 'dkl'}");
 }
 

@@ -1,4 +1,4 @@
-//! Storms: nodes, or the Redis that they share, are killed again and again while requests run. Nothing is lost, nothing is stuck,
+//! Storms: nodes, or the servers that they share, are killed again and again while requests run. Nothing is lost, nothing is stuck,
 //! and every request has one outcome.
 
 mod crowd;
@@ -6,7 +6,7 @@ mod ledger;
 
 use std::time::Duration;
 
-use mogbox_fixtures::RedisServer;
+use mogbox_fixtures::{RabbitServer, RedisServer};
 
 use crate::support::{Node, guests};
 use crowd::Crowd;
@@ -49,6 +49,28 @@ fn a_redis_that_is_killed_every_five_seconds_loses_nothing_that_was_acknowledged
     let crowd = crowd(&nodes);
     let strikes = crowd.storm(Duration::from_secs(5), |_| redis.restart().unwrap());
     Ledger::of(&url).check(&crowd, "times that Redis was killed", strikes);
+}
+
+/// Both servers keep what they acknowledged, and each is away for some seconds at a time.
+#[test]
+fn a_rabbitmq_and_a_redis_that_are_killed_in_turn_lose_nothing_that_was_acknowledged() {
+    let durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+    let (mut redis, mut rabbit) = (RedisServer::start_with(&durable).unwrap(), RabbitServer::start().unwrap());
+    let amqp = rabbit.url();
+    let options = [OPTIONS.as_slice(), &["--limit", "call-time=2m", "--amqp", &amqp, "--app", "default"]].concat();
+    let url = redis.url();
+    let nodes = [0; 3].map(|_| Node::redis(&url, &options));
+    let crowd = crowd(&nodes);
+    let (strikes_each, between) = (5, REQUESTS / 12);
+    let struck = crowd.storm(Duration::from_millis(100), |strike| {
+        if strike >= 2 * strikes_each {
+            return;
+        }
+        crowd.await_taken((strike + 1) * between);
+        if strike % 2 == 0 { rabbit.restart().unwrap() } else { redis.restart().unwrap() }
+    });
+    assert!(struck >= 2 * strikes_each, "all was over after {struck} strikes");
+    Ledger::of(&url).check(&crowd, "times that RabbitMQ and Redis were killed, each", strikes_each);
 }
 
 fn crowd(nodes: &[Node; 3]) -> Crowd {

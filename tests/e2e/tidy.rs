@@ -53,10 +53,10 @@ fn no_file_is_longer_than_400_lines() {
 fn dependencies_point_one_way() {
     let manifest = |path: &str| fs::read_to_string(repository().join(path).join("Cargo.toml")).unwrap();
     let forbidden = [
-        ("host/core", ["redis", "rusqlite", "wasmtime", "axum", "clap", "mogbox-backends", "mogbox-runtime"].as_slice()),
-        ("host/runtime", ["redis", "rusqlite", "axum", "clap", "mogbox-backends"].as_slice()),
+        ("host/core", ["redis", "rusqlite", "lapin", "wasmtime", "axum", "clap", "mogbox-backends", "mogbox-runtime"].as_slice()),
+        ("host/runtime", ["redis", "rusqlite", "lapin", "axum", "clap", "mogbox-backends"].as_slice()),
         ("host/backends", ["wasmtime", "axum", "clap", "mogbox-runtime"].as_slice()),
-        ("host/server", ["redis", "rusqlite", "wasmtime"].as_slice()),
+        ("host/server", ["redis", "rusqlite", "lapin", "wasmtime"].as_slice()),
     ];
     for (crate_, names) in forbidden {
         let text = manifest(crate_);

@@ -59,7 +59,7 @@ impl Child {
         self
     }
 
-    /// 0 (last) to 10 (first); the parent's without this.
+    /// 0 (last) to 10 (first); 5 without this.
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self

@@ -1,4 +1,4 @@
-//! Brokers and stores of Mogbox, on Redis and on an embedded SQLite file. The only crate that knows either; knows no
+//! Brokers and stores of Mogbox, on Redis, RabbitMQ and an embedded SQLite file. The only crate that knows any of these; knows no
 //! WebAssembly and no HTTP.
 
 mod error;
@@ -6,6 +6,7 @@ mod modules;
 mod results;
 mod topics;
 
+pub mod amqp;
 pub mod broker;
 pub mod embedded;
 pub mod redis;

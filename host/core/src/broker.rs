@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{QueueName, RequestId, Tenant};
+use crate::ids::{NodeId, QueueName, RequestId, Tenant};
 use crate::request::Request;
 
 /// A request to carry.
@@ -64,10 +64,12 @@ pub enum Verdict {
 }
 
 /// A delivery with its verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
     /// Which delivery.
     pub lease: Lease,
+    /// What it carried; none where that was no request.
+    pub request: Option<Arc<Request>>,
     /// What becomes of it.
     pub verdict: Verdict,
     /// CPU time to charge to the tenant, for fairness.
@@ -76,7 +78,7 @@ pub struct Settlement {
 
 impl Delivery {
     fn settle(self, verdict: Verdict, cost: Duration) -> Settlement {
-        Settlement { lease: self.lease, verdict, cost }
+        Settlement { lease: self.lease, request: Some(self.request), verdict, cost }
     }
 
     /// The request is done.
@@ -120,6 +122,22 @@ pub enum Control {
         /// Whose.
         tenant: Tenant,
     },
+    /// Say which requests of this tenant you run: answered with [`Broker::answer`].
+    Status {
+        /// Of the question: its answers carry it.
+        id: RequestId,
+        /// Whose requests.
+        tenant: Tenant,
+    },
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Which node.
+    pub node_id: NodeId,
+    /// The requests that it runs, of the tenant that was asked for.
+    pub running_request_ids: Vec<RequestId>,
 }
 
 /// A message that no node can run.
@@ -148,8 +166,21 @@ pub struct Backlog {
     pub dead: u64,
 }
 
+impl Backlog {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            ready: self.ready + other.ready,
+            delayed: self.delayed + other.delayed,
+            leased: self.leased + other.leased,
+            dead: self.dead + other.dead,
+        }
+    }
+}
+
 /// Why a call to a broker failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
     /// The broker does not answer, or refuses to write; trying again may help.
     #[error("broker unavailable: {0}")]
@@ -198,8 +229,25 @@ pub trait Broker: Send + Sync + 'static {
     /// Listens to messages until the stream is dropped; it goes on after a reconnect, and may miss messages meanwhile.
     async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError>;
 
-    /// How much of a tenant lies where.
-    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError>;
+    /// Asks every node which requests of a tenant it runs. Returns what is answered within `wait`, sooner where all have.
+    async fn status(&self, tenant: &Tenant, wait: Duration) -> Result<Vec<NodeStatus>, BrokerError>;
+
+    /// Answers a question that came as [`Control::Status`].
+    async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError>;
+
+    /// Removes up to `most` requests of a tenant that lie in one queue, ready or held back, and returns them. What is handed out stays.
+    async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError>;
+
+    /// How much of a tenant lies where, by queue that the node takes requests from.
+    async fn queues(&self, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError>;
+
+    /// How much of a tenant lies where, in all those queues.
+    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
+        Ok(self.queues(tenant).await?.into_iter().fold(Backlog::default(), |sum, (_, one)| sum.and(one)))
+    }
+
+    /// Called once the node takes no more requests and has settled all: what lies ready for it alone goes to where others take it.
+    async fn leave(&self) -> Result<(), BrokerError>;
 
     /// Whether it takes writes now. Asks by a write that changes nothing: a broker that is full, or may only be read, answers
     /// questions all the same.

@@ -16,7 +16,7 @@ pub struct Entries(Vec<(String, Json)>);
 
 /// A key that is empty, longer than [`MAX_KEY`] bytes, or has control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid key {0:?}: expected 1 to {MAX_KEY} bytes without control characters")]
+#[error("invalid key {0:?}: expected at most {MAX_KEY} bytes without control characters")]
 pub struct InvalidKey(String);
 
 /// Checks one key.
@@ -24,7 +24,7 @@ pub struct InvalidKey(String);
 /// # Errors
 /// Where the key is malformed; the error shows at most its first 80 characters.
 pub fn check_key(key: &str) -> Result<(), InvalidKey> {
-    let fits = !key.is_empty() && key.len() <= MAX_KEY && !key.chars().any(char::is_control);
+    let fits = key.len() <= MAX_KEY && !key.chars().any(char::is_control);
     if fits { Ok(()) } else { Err(InvalidKey(key.chars().take(80).collect())) }
 }
 

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod revoke;
 pub mod store;
 pub mod submit;
+pub mod tree;
 pub mod wire;
 pub mod worker;
 

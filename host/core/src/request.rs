@@ -46,7 +46,7 @@ pub struct Request {
     #[serde(default)]
     pub kwargs_repr: Option<String>,
     /// 0 (last) to 10 (first).
-    #[serde(default = "default_priority", deserialize_with = "clamp_priority")]
+    #[serde(default = "default_priority", deserialize_with = "check_priority")]
     pub priority: u8,
 }
 
@@ -85,10 +85,11 @@ fn default_priority() -> u8 {
     DEFAULT_PRIORITY
 }
 
-/// A priority outside 0..=10 is taken as the nearest, as RabbitMQ does.
-fn clamp_priority<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+/// Mognet's workers take no request of another priority either.
+fn check_priority<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     let given = i64::deserialize(deserializer)?;
-    Ok(u8::try_from(given.clamp(0, i64::from(MAX_PRIORITY))).unwrap_or(DEFAULT_PRIORITY))
+    let priority = u8::try_from(given).ok().filter(|priority| *priority <= MAX_PRIORITY);
+    priority.ok_or_else(|| serde::de::Error::custom(format!("invalid priority {given}: expected 0 to {MAX_PRIORITY}")))
 }
 
 /// When a request is to be stopped. Text forms are read and written in [`crate::wire::deadline`].

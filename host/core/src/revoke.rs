@@ -36,7 +36,8 @@ pub struct Revocation {
     pub complete: bool,
 }
 
-/// Revokes a request and its descendants, as Mognet's client does. One that is final already is left alone with all below it.
+/// Revokes a request and its descendants, as Mognet's client does. One that is final already is left alone with all below it, unless
+/// `force` says to look for open ones there: it stays as it is all the same.
 ///
 /// # Errors
 /// Where store or broker failed for any of them; the others are revoked all the same.
@@ -45,11 +46,13 @@ pub async fn revoke(
     broker: &dyn Broker,
     tenant: &Tenant,
     id: RequestId,
+    force: bool,
     limits: &Limits,
 ) -> Result<Revocation, RevokeError> {
     let reached = Revocation { before: None, revoked: 0, complete: true };
     let deepest = limits.length(Bound::Depth);
-    let mut walk = Walk { results, broker, tenant, deepest, seen: HashSet::from([id]), below: VecDeque::new(), reached, failure: None };
+    let mut walk =
+        Walk { results, broker, tenant, force, deepest, seen: HashSet::from([id]), below: VecDeque::new(), reached, failure: None };
     walk.reached.before = walk.revoke_one(id, 0).await;
     while let Some((parent, depth)) = walk.below.pop_front() {
         walk.revoke_children(parent, depth).await;
@@ -62,6 +65,7 @@ struct Walk<'a> {
     results: &'a dyn ResultStore,
     broker: &'a dyn Broker,
     tenant: &'a Tenant,
+    force: bool,
     deepest: usize,
     seen: HashSet<RequestId>,
     /// Requests whose children are still to be revoked, with their depth below the first.
@@ -88,10 +92,13 @@ impl Walk<'_> {
     /// revoked, and the walk goes on below it.
     async fn revoke_one(&mut self, id: RequestId, depth: usize) -> Option<State> {
         let answer = self.note(self.results.revoke(self.tenant, id, Timestamp::now()).await);
-        if answer.flatten().is_some_and(State::is_final) {
+        let is_final = answer.flatten().is_some_and(State::is_final);
+        if self.force || !is_final {
+            self.below.push_back((id, depth));
+        }
+        if is_final {
             return answer.flatten();
         }
-        self.below.push_back((id, depth));
         let before = answer?;
         self.reached.revoked += 1;
         let message = Control::Revoke { tenant: self.tenant.clone(), id };

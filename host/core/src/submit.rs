@@ -77,25 +77,7 @@ impl Submitter {
     }
 
     fn check(&self, request: &Request) -> Result<QueueName, SubmitError> {
-        let arguments = request.args.len() + request.kwargs.len();
-        if arguments > MAX_ARGUMENTS {
-            return Err(SubmitError::Invalid(format!("{arguments} arguments, at most {MAX_ARGUMENTS} are allowed: pass a list instead")));
-        }
-        let over = |bound: Bound| SubmitError::OverBound { bound, text: self.limits.explain(bound) };
-        if request.argument_size() > self.limits.length(Bound::Arguments) {
-            return Err(over(Bound::Arguments));
-        }
-        if request.metadata.len() > self.limits.length(Bound::MetadataKeys) {
-            return Err(over(Bound::MetadataKeys));
-        }
-        if request.metadata.size() > self.limits.length(Bound::Metadata) {
-            return Err(over(Bound::Metadata));
-        }
-        if request.stack.len() > self.limits.length(Bound::Depth) {
-            return Err(over(Bound::Depth));
-        }
-        let keys = request.metadata.iter().chain(request.kwargs.iter()).map(|(key, _)| key);
-        keys.into_iter().try_for_each(check_key).map_err(|error| SubmitError::Invalid(error.to_string()))?;
+        check_bounds(request, &self.limits)?;
         if request.priority > MAX_PRIORITY {
             return Err(SubmitError::Invalid(format!("invalid priority {}: expected 0 to {MAX_PRIORITY}", request.priority)));
         }
@@ -104,6 +86,31 @@ impl Submitter {
             None => Ok(QueueName::default()),
         }
     }
+}
+
+/// Whether a request carries no more than it may: also for one that came from elsewhere, whose submitter knew no bounds.
+///
+/// # Errors
+/// Where it does; the text names the bound.
+pub(crate) fn check_bounds(request: &Request, limits: &Limits) -> Result<(), SubmitError> {
+    let arguments = request.args.len() + request.kwargs.len();
+    if arguments > MAX_ARGUMENTS {
+        return Err(SubmitError::Invalid(format!("{arguments} arguments, at most {MAX_ARGUMENTS} are allowed: pass a list instead")));
+    }
+    let sizes = [
+        (request.argument_size(), Bound::Arguments),
+        (request.metadata.len(), Bound::MetadataKeys),
+        (request.metadata.size(), Bound::Metadata),
+    ];
+    if let Some((_, bound)) = sizes.into_iter().find(|(size, bound)| *size > limits.length(*bound)) {
+        return Err(over(bound, limits));
+    }
+    let mut keys = request.metadata.iter().chain(request.kwargs.iter()).map(|(key, _)| key);
+    keys.try_for_each(check_key).map_err(|error| SubmitError::Invalid(error.to_string()))
+}
+
+fn over(bound: Bound, limits: &Limits) -> SubmitError {
+    SubmitError::OverBound { bound, text: limits.explain(bound) }
 }
 
 fn submission(tenant: &Tenant, mut request: Request, queue: QueueName, delay: Duration) -> Submission {

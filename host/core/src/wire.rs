@@ -1,5 +1,6 @@
 //! Mognet's wire format: how the words of this crate are written in messages and in Redis. Facts, not choices of ours.
 
+pub mod broadcast;
 pub mod control;
 pub mod deadline;
 pub mod envelope;

@@ -4,6 +4,7 @@
 mod admit;
 pub mod capacity;
 mod classify;
+mod control;
 mod exchange;
 pub mod leases;
 mod pipeline;
@@ -28,10 +29,12 @@ use crate::limits::Limits;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
 use capacity::Capacity;
+use control::Listener;
 use exchange::Exchange;
 use leases::LeaseKeeper;
 use pipeline::Pipeline;
 use recorder::Recorder;
+use revocations::Revocations;
 use running::Running;
 use settler::Settler;
 
@@ -83,6 +86,7 @@ pub struct Worker {
     revocations: AbortOnDropHandle<()>,
     reconciler: AbortOnDropHandle<()>,
     leases: LeaseKeeper,
+    broker: Arc<dyn Broker>,
     drain_grace: Duration,
 }
 
@@ -101,19 +105,29 @@ impl Worker {
             broker: Arc::clone(&ports.broker),
             node_id: settings.node_id.clone(),
         };
-        let revocations = tokio::spawn(revocations::watch(ports.clone(), Arc::clone(&running), settings.revoke_grace));
+        let revocations = Arc::new(Revocations { ports: ports.clone(), running: Arc::clone(&running), grace: settings.revoke_grace });
+        let listener = Listener {
+            ports: ports.clone(),
+            node_id: settings.node_id.clone(),
+            running: Arc::clone(&running),
+            revocations: Arc::clone(&revocations),
+        };
+        let revocations = tokio::spawn(async move {
+            tokio::join!(listener.run(), revocations.look());
+        });
         let reconciler = reconciler::watch(Arc::clone(&ports.results), Arc::clone(&ports.broker), settings.lost_after);
         let drain_grace = settings.drain_grace;
         let [draining, drained] = [CancellationToken::new(), CancellationToken::new()];
         let attempts = TaskTracker::new();
-        let (broker, recorder) = (Arc::clone(&ports.broker), Recorder::start(Arc::clone(&ports.results)));
+        let (broker, leaving) = (Arc::clone(&ports.broker), Arc::clone(&ports.broker));
+        let recorder = Recorder::start(Arc::clone(&ports.results));
         let pipeline =
             Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), recorder, settler, draining: draining.clone() });
         let (taken, ended) = (draining.clone(), drained.clone());
         let exchange = Exchange { broker, capacity, pipeline, settlements, draining: taken, drained: ended, attempts: attempts.clone() };
         let [exchange, revocations, reconciler] =
             [tokio::spawn(exchange.run()), revocations, tokio::spawn(reconciler)].map(AbortOnDropHandle::new);
-        Self { running, draining, drained, attempts, _exchange: exchange, revocations, reconciler, leases, drain_grace }
+        Self { running, draining, drained, attempts, _exchange: exchange, revocations, reconciler, leases, broker: leaving, drain_grace }
     }
 
     /// Shuts down in two stages: takes no more deliveries and asks running guests to finish; after the grace time stops those
@@ -132,6 +146,11 @@ impl Worker {
             if tokio::time::timeout(SETTLE_GRACE, &mut ended).await.is_err() {
                 tracing::warn!("some requests could not be given back; they are handed out again when their leases end");
             }
+        }
+        match tokio::time::timeout(SETTLE_GRACE, self.broker.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what lies ready for this node stays there"),
+            Err(_) => tracing::warn!("what lies ready for this node stays there: the broker does not answer"),
         }
         self.revocations.abort();
         self.reconciler.abort();

@@ -8,8 +8,10 @@ mod health;
 mod listen;
 mod metadata;
 mod modules;
+mod nodes;
 mod problem;
-mod requests;
+mod queues;
+pub(crate) mod requests;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ use axum::extract::Request;
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use mogbox_core::catalog::Catalog;
 use mogbox_core::submit::Submitter;
 use mogbox_core::{Bound, Broker, Executor, Limits, ResultStore};
@@ -82,7 +84,11 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/requests/{id}/revoke", post(requests::revoke))
         .route("/v1/requests/{id}/metadata", get(metadata::list).patch(metadata::patch))
         .route("/v1/requests/{id}/metadata/{key}", get(metadata::get).put(metadata::put))
+        .route("/v1/requests/{id}/tree", get(requests::tree))
         .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/nodes", get(nodes::list))
+        .route("/v1/queues", get(queues::list))
+        .route("/v1/queues/{queue}/requests", delete(queues::purge))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_such_route)
@@ -97,7 +103,7 @@ async fn no_such_route(uri: Uri) -> Problem {
     let shown: String = uri.path().chars().take(80).collect();
     Problem::new(
         Code::NoSuchRoute,
-        format!("there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules and /v1/dead-letters"),
+        format!("there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules, /v1/queues, /v1/nodes and /v1/dead-letters"),
     )
 }
 

@@ -7,13 +7,18 @@ mod dead_letters;
 mod get;
 mod metadata;
 mod modules;
+mod nodes;
 mod output;
+mod poll;
 mod progress;
 mod push;
+mod queues;
 mod revoke;
 mod serve;
 mod show;
 mod submit;
+mod tasks;
+mod tree;
 mod values;
 mod watch;
 
@@ -93,6 +98,14 @@ enum Command {
     Metadata(metadata::Metadata),
     /// Stop a request and everything that it submitted.
     Revoke(revoke::Revoke),
+    /// Show a request with what it submitted.
+    Tree(tree::TreeArgs),
+    /// The commands for requests under the names that Mognet's command line gives them.
+    Tasks(tasks::Tasks),
+    /// Show what every node runs.
+    Nodes(nodes::Nodes),
+    /// Show what lies in queues, or empty one.
+    Queues(queues::Queues),
     /// List what was given up, with the reason.
     DeadLetters(dead_letters::DeadLetters),
     /// Measure how fast this machine is with Mogbox.
@@ -115,6 +128,10 @@ pub fn run() -> ExitCode {
         Command::Get(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Metadata(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Revoke(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Tree(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Tasks(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Nodes(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Queues(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Bench(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
     };

@@ -15,7 +15,7 @@ use mogbox_core::catalog::Catalog;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Limits, NodeId, QueueName};
+use mogbox_core::{Limits, NodeId, QueueName, Tenant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,18 @@ pub(crate) enum Backend {
     Embedded(PathBuf),
     /// On a Redis server, by URL.
     Redis(String),
+    /// On a Redis server, with requests from RabbitMQ.
+    RabbitMq(RabbitMq),
+}
+
+/// Where requests of Mognet's clients come from.
+pub(crate) struct RabbitMq {
+    /// Of RabbitMQ.
+    pub(crate) url: String,
+    /// Where everything is kept, by URL.
+    pub(crate) redis: String,
+    /// Mognet's applications, which are tenants here.
+    pub(crate) apps: Vec<Tenant>,
 }
 
 /// Runs a node until it is told to stop.
@@ -68,7 +80,7 @@ pub(crate) async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().context("cannot tell the address")?;
     let node_id = NodeId::random();
-    let backends = Backends::open(&settings.backend, &settings.queues, settings.lease).await?;
+    let backends = Backends::open(&settings.backend, &settings.queues, settings.lease, &node_id).await?;
     let place = backends.place.clone();
     let node = start(&settings, node_id.clone(), backends).await?;
     let (draining, stopping) = (node.api.draining.clone(), node.api.stopping.clone());
@@ -144,7 +156,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),
     };
-    compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease).await?)
+    compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease, &NodeId::random()).await?)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

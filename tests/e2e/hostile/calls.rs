@@ -86,15 +86,17 @@ fn metadata_over_its_bounds_in_several_calls_is_refused_too() {
 }
 
 #[test]
-fn keys_that_are_too_long_empty_or_unprintable_are_refused() {
+fn keys_that_are_too_long_or_unprintable_are_refused() {
     let refused = |key: &str, text: &str| {
         Victim::with_defaults().ends("hostile.set_metadata", json!([key, 1]), "FAILURE", text);
         Victim::with_defaults().ends("hostile.set_state", json!([key, 1]), "FAILURE", text);
     };
-    for key in ["k".repeat(257), "k".repeat(200_000), "ü".repeat(129), String::new(), "a\u{0}b".to_owned(), "\u{1b}[2J".to_owned()] {
-        refused(&key, "expected 1 to 256 bytes without control characters");
+    for key in ["k".repeat(257), "k".repeat(200_000), "ü".repeat(129), "a\u{0}b".to_owned(), "\u{1b}[2J".to_owned()] {
+        refused(&key, "expected at most 256 bytes without control characters");
     }
-    Victim::with_defaults().ends("hostile.set_metadata", json!(["ü".repeat(128), 1]), "SUCCESS", "");
+    for key in ["ü".repeat(128), String::new()] {
+        Victim::with_defaults().ends("hostile.set_metadata", json!([key, 1]), "SUCCESS", "");
+    }
 }
 
 #[test]

@@ -76,6 +76,14 @@ impl Crowd {
         self.wishes.iter().filter_map(|wish| wish.taken_after.get()).max().copied().unwrap_or_default()
     }
 
+    /// Ends when so many requests were taken.
+    pub(super) fn await_taken(&self, number: usize) {
+        while self.wishes.iter().filter(|wish| wish.taken_after.get().is_some()).count() < number {
+            assert!(self.started.elapsed() < LONGEST, "not {number} requests taken after {LONGEST:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Lets the clients work, and strikes each time so much has passed, until all their requests are done. Returns the strikes.
     pub(super) fn storm(&self, every: Duration, mut strike: impl FnMut(usize)) -> usize {
         let (working, all_done) = mpsc::channel::<()>();

@@ -167,5 +167,5 @@ fn decode(lease: &Lease, body: &[u8], longest: usize) -> Result<Arc<Request>, St
 
 fn reject(lease: Lease, reason: String) -> Settlement {
     tracing::warn!(tenant = %lease.tenant, queue = %lease.queue, id = %lease.id, reason, "a message is no request");
-    Settlement { lease, verdict: Verdict::Reject(reason), cost: Duration::ZERO }
+    Settlement { lease, request: None, verdict: Verdict::Reject(reason), cost: Duration::ZERO }
 }

@@ -4,6 +4,7 @@
 mod claim;
 mod dead;
 mod line;
+mod purge;
 mod settle;
 mod shard;
 mod submit;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use rusqlite::Connection;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -42,6 +43,7 @@ pub struct EmbeddedBroker {
     database: Database,
     settings: BrokerSettings,
     control: broadcast::Sender<Control>,
+    answers: broadcast::Sender<(RequestId, NodeStatus)>,
 }
 
 impl EmbeddedBroker {
@@ -51,7 +53,8 @@ impl EmbeddedBroker {
     /// Where a setting is not allowed.
     pub fn new(database: Database, settings: BrokerSettings) -> Result<Self, OpenError> {
         settings.check()?;
-        Ok(Self { database, settings, control: broadcast::Sender::new(CONTROL_BACKLOG) })
+        let (control, answers) = (broadcast::Sender::new(CONTROL_BACKLOG), broadcast::Sender::new(CONTROL_BACKLOG));
+        Ok(Self { database, settings, control, answers })
     }
 
     /// The same broker with other settings.
@@ -113,12 +116,47 @@ impl Broker for EmbeddedBroker {
         Ok(stream::unfold(self.control.subscribe(), next_control).boxed())
     }
 
+    async fn status(&self, tenant: &Tenant, wait: Duration) -> Result<Vec<NodeStatus>, BrokerError> {
+        let mut answers = self.answers.subscribe();
+        let id = RequestId::random();
+        let listeners = self.control.send(Control::Status { id, tenant: tenant.clone() }).unwrap_or(0);
+        let mut gathered = Vec::new();
+        let all = async {
+            while gathered.len() < listeners {
+                match answers.recv().await {
+                    Ok((query, status)) if query == id => gathered.push(status),
+                    Err(RecvError::Closed) => break,
+                    // An answer to another, or answers that were missed.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                }
+            }
+        };
+        // Those that do not answer in time are not there.
+        let _ = tokio::time::timeout(wait, all).await;
+        Ok(gathered)
+    }
+
+    async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError> {
+        // An error says only that nobody waits for it any more.
+        let _ = self.answers.send((query, status));
+        Ok(())
+    }
+
+    async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError> {
+        purge::purge(self, tenant, queue, most).await
+    }
+
+    async fn leave(&self) -> Result<(), BrokerError> {
+        // All nodes take from the same queues.
+        Ok(())
+    }
+
     async fn probe(&self) -> Result<(), BrokerError> {
         Ok(self.database.probe().await?)
     }
 
-    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
-        dead::backlog(self, tenant.clone()).await
+    async fn queues(&self, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
+        dead::queues(self, tenant.clone()).await
     }
 
     async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

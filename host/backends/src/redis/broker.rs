@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use futures::stream::BoxStream;
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use redis::{Script, ScriptInvocation};
 
@@ -61,6 +61,31 @@ impl RedisBroker {
         groups
     }
 
+    /// Puts a message of a tenant's queue to its dead letters that another broker carried and that is no request.
+    ///
+    /// # Errors
+    /// Where the server does not answer, or takes no writes.
+    pub(crate) async fn bury(&self, tenant: &Tenant, queue: &QueueName, body: &[u8], reason: &str) -> Result<(), BrokerError> {
+        self.0.calls.bury(&self.0.partitions.of(queue, tenant), tenant, body, reason).await
+    }
+
+    /// Queues requests that another broker carried, each with the fence of its last hand-out there, 0 for none. One that is queued or
+    /// leased already is left as it is.
+    ///
+    /// # Errors
+    /// Where the server does not answer, or takes no writes. Some may be queued then.
+    pub(crate) async fn take_over(&self, moved: &[(Submission, u32)]) -> Result<(), BrokerError> {
+        let groups = self.0.partitions.group(moved, |(submission, _)| (&submission.queue, &submission.tenant));
+        for (partition, group) in groups {
+            for of_tenant in group.chunk_by(|(one, _), (next, _)| one.tenant == next.tenant) {
+                if let Some((first, _)) = of_tenant.first() {
+                    self.0.calls.take_over(&partition, &first.tenant, of_tenant).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A call of a script that queues requests of a tenant.
     pub(super) fn queueing<'a>(&self, script: &'a Script, partition: &Partition, tenant: &Tenant) -> ScriptInvocation<'a> {
         self.0.calls.queueing(script, partition, tenant)
@@ -106,11 +131,28 @@ impl Broker for RedisBroker {
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
-        control::broadcast(&self.0.connection, message).await
+        control::broadcast(&self.0.connection, message).await.map(drop)
     }
 
     async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
         control::listen(self.0.connection.clone()).await
+    }
+
+    async fn status(&self, tenant: &Tenant, wait: Duration) -> Result<Vec<NodeStatus>, BrokerError> {
+        control::status(&self.0.connection, tenant.clone(), wait).await
+    }
+
+    async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError> {
+        control::answer(&self.0.connection, query, &status).await
+    }
+
+    async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError> {
+        self.0.calls.purge(&self.0.partitions.of(queue, tenant), tenant, most).await
+    }
+
+    async fn leave(&self) -> Result<(), BrokerError> {
+        // All nodes take from the same queues.
+        Ok(())
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {
@@ -120,8 +162,8 @@ impl Broker for RedisBroker {
         Ok(())
     }
 
-    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
-        inspect::backlog(&self.0, tenant).await
+    async fn queues(&self, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
+        inspect::queues(&self.0, tenant).await
     }
 
     async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

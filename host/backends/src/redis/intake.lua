@@ -9,7 +9,7 @@ while at <= #ARGV do
   if not FINAL[state or ''] then
     open[#open + 1] = next
   end
-  keys, at = keys + 3, next + 4
+  keys, at = keys + 3, next + 5
 end
 for _, arguments in ipairs(open) do
   queue(tenant.name, arguments)

@@ -37,7 +37,7 @@ impl RedisIntake {
         call.arg(keys::RESULT_TTL);
         for submission in group {
             results::add_new(&mut call, tenant, &submission.request, at);
-            add_queued(&mut call, submission);
+            add_queued(&mut call, submission, 0);
         }
         self.broker.connection().run(&call).await
     }

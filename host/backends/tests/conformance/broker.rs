@@ -10,6 +10,7 @@ mod many_nodes;
 mod model;
 mod order;
 mod outage;
+mod purge;
 mod reopening;
 mod twins;
 mod verdicts;

@@ -7,12 +7,12 @@ use mogbox_core::limits::Limits;
 use mogbox_core::request::{Deadline, Request};
 use mogbox_core::result::{Exception, State, Value};
 
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{Script, done, failed};
-use crate::world::{TASK, World, json};
+use crate::world::{TASK, World, entries, json, on_all};
 
-on_both! { World;
+on_all! { World;
+    a_request_over_a_bound_that_its_submitter_did_not_know_is_invalid_and_names_the_bound
     a_request_without_a_result_is_discarded
     a_request_that_is_final_already_is_acknowledged_and_its_state_cleared
     a_task_that_nobody_serves_is_invalid_without_a_start
@@ -117,4 +117,21 @@ async fn a_request_whose_ancestor_failed_runs(world: World) {
     let id = world.submit(Request { stack: vec![ancestor], ..world.request(TASK) }).await;
     assert_eq!(world.end(id).await, (State::Success, 1, 1));
     node.shutdown().await;
+}
+
+async fn a_request_over_a_bound_that_its_submitter_did_not_know_is_invalid_and_names_the_bound(world: World) {
+    let limits = Limits { arguments: 10, metadata_keys: 1, ..Limits::default() };
+    let script = Script::default().answer(TASK, done()).ready();
+    let _node = world.node_with(&script, Options { limits, ..Options::default() }).await;
+    let wordy = Request { args: vec![json("\"0123456789\"")], ..world.request(TASK) };
+    let tagged = Request { metadata: entries([("a", "1"), ("b", "2")]), ..world.request(TASK) };
+    for (request, bound) in [(wordy, "over the bound arguments of 10"), (tagged, "over the bound metadata-keys of 1")] {
+        let id = world.submit(request).await;
+        assert_eq!(world.end(id).await, (State::Invalid, 0, 1));
+        let Value::Exception(Exception::InvalidTaskArguments(errors)) = world.value(id).await else { panic!("no error") };
+        assert!(errors[0].1.contains(bound), "{errors:?}");
+    }
+    assert!(script.executed(TASK).is_empty());
+    let id = world.submit(Request { args: vec![json("1")], ..world.request(TASK) }).await;
+    assert_eq!(world.end(id).await, (State::Success, 1, 1));
 }

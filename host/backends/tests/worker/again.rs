@@ -7,12 +7,11 @@ use mogbox_core::limits::Limits;
 use mogbox_core::outcome::Outcome;
 use mogbox_core::result::{Exception, State, Value};
 
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{Script, done, saw};
-use crate::world::{TASK, World, json};
+use crate::world::{TASK, World, json, on_all};
 
-on_both! { World;
+on_all! { World;
     a_task_that_asks_for_a_retry_runs_again_and_is_counted
     a_task_that_asks_for_too_many_retries_fails_into_the_dead_letters
     a_paused_task_runs_again_with_its_state_kept

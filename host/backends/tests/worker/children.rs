@@ -15,14 +15,13 @@ use mogbox_core::revoke::revoke;
 use mogbox_core::store::WaitMode;
 
 use crate::event::Event;
-use crate::harness::on_both;
 use crate::node::{Node, Options};
 use crate::script::{Script, done, failed, saw, unless_stopped};
-use crate::world::{CHILD, PARENT, TASK, World, entries, json};
+use crate::world::{CHILD, PARENT, TASK, World, entries, json, on_all};
 
-on_both! { World;
+on_all! { World;
     a_parent_that_waits_lends_its_place_so_that_one_place_serves_a_tree
-    a_child_is_what_its_parent_says_and_inherits_its_priority
+    a_child_is_what_its_parent_says_and_has_a_priority_of_its_own
     a_parent_sees_how_each_child_ended
     a_wait_that_times_out_says_what_is_pending_and_the_parent_goes_on
     a_parent_that_waits_when_its_node_drains_is_given_back
@@ -66,7 +65,7 @@ async fn a_parent_that_waits_lends_its_place_so_that_one_place_serves_a_tree(wor
     assert_eq!(world.backlog().await, Backlog::default());
 }
 
-async fn a_child_is_what_its_parent_says_and_inherits_its_priority(world: World) {
+async fn a_child_is_what_its_parent_says_and_has_a_priority_of_its_own(world: World) {
     let look = |attempt: Attempt| async move {
         let request = attempt.context.request().clone();
         let metadata = attempt.context.all_metadata().await.unwrap();
@@ -86,7 +85,7 @@ async fn a_child_is_what_its_parent_says_and_inherits_its_priority(world: World)
     node.settled(3).await;
     let Value::Success(ids) = world.value(id).await else { panic!("no success") };
     let [plain, full]: [RequestId; 2] = ids.read().unwrap();
-    assert_eq!(world.value(plain).await, Value::Success(json("[[],{},{},2,null]")));
+    assert_eq!(world.value(plain).await, Value::Success(json("[[],{},{},5,null]")));
     assert_eq!(world.value(full).await, Value::Success(json(r#"[[1.50],{"by":2},{"key":[3]},9,3600]"#)));
 }
 
@@ -162,7 +161,7 @@ async fn a_parent_that_waits_when_its_node_drains_is_given_back(world: World) {
 async fn a_parent_that_waits_is_stopped_by_its_revocation_with_its_child(world: World) {
     let (node, script, id) = waiting(&world, Options { revoke_grace: Duration::from_millis(100), ..Options::default() }).await;
     node.listens().await;
-    let revocation = revoke(&*world.results, &*world.broker, &world.tenant, id, &Limits::default()).await.unwrap();
+    let revocation = revoke(&*world.results, &*world.broker, &world.tenant, id, false, &Limits::default()).await.unwrap();
     assert_eq!((revocation.before, revocation.revoked), (Some(State::Suspended), 2));
     assert_eq!(node.settled(2).await, [Verdict::Done, Verdict::Done]);
     let child = world.results.children(&world.tenant, id).await.unwrap()[0];

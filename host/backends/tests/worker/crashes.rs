@@ -4,12 +4,11 @@ use mogbox_core::broker::{Backlog, Verdict};
 use mogbox_core::result::{Exception, State, Value};
 
 use crate::event::{Event, soon};
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{Script, done};
-use crate::world::{TASK, World};
+use crate::world::{TASK, World, on_all};
 
-on_both! { World;
+on_all! { World;
     a_request_whose_node_died_is_finished_by_another
     a_request_that_kills_each_node_is_given_up_after_four_executions
     nodes_that_die_before_the_start_count_as_well

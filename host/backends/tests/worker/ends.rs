@@ -8,12 +8,11 @@ use mogbox_core::outcome::{ArgumentError, Outcome};
 use mogbox_core::result::{Exception, State, Value};
 
 use crate::event::Event;
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{CPU_US, Script, done, failed, saw};
-use crate::world::{TASK, World, entries, json};
+use crate::world::{TASK, World, entries, json, on_all};
 
-on_both! { World;
+on_all! { World;
     a_success_is_stored_with_its_report_and_acknowledged
     a_failure_is_stored_with_its_text_and_not_tried_again
     arguments_that_do_not_fit_are_invalid_after_the_start

@@ -8,13 +8,12 @@ use mogbox_core::outcome::Outcome;
 use mogbox_core::result::{State, Value};
 
 use crate::event::Event;
-use crate::harness::on_both;
 use crate::node::{Node, Options};
 use crate::script::{Script, done, saw};
 use crate::tap::Renewals;
-use crate::world::{TASK, World, entries, json};
+use crate::world::{TASK, World, entries, json, on_all};
 
-on_both! { World;
+on_all! { World;
     an_attempt_whose_lease_another_node_took_is_stopped_and_writes_nothing
     an_attempt_whose_lease_cannot_be_renewed_is_stopped_before_it_ends
     an_attempt_that_is_late_without_knowing_is_fenced_off

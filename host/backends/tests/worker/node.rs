@@ -145,7 +145,7 @@ impl Drop for Node {
 async fn renewing(backend: Backend, settings: BrokerSettings, taps: Arc<Taps>) -> LeaseKeeper {
     let lease = settings.lease;
     let open = move || {
-        let open = async move { Ok(Arc::new(Tapped { broker: backend.broker(settings).await, taps }) as Arc<dyn Broker>) };
+        let open = async move { Ok(Arc::new(Tapped { broker: backend.lease_broker(settings).await, taps }) as Arc<dyn Broker>) };
         open.boxed()
     };
     LeaseKeeper::start(open, lease).await.unwrap()

@@ -10,12 +10,11 @@ use mogbox_core::result::{Exception, State, Value};
 use mogbox_core::revoke::revoke;
 
 use crate::event::Event;
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{Script, done};
-use crate::world::{TASK, World, json};
+use crate::world::{TASK, World, json, on_all};
 
-on_both! { World;
+on_all! { World;
     a_revoked_attempt_is_stopped_and_its_result_stays_revoked
     an_attempt_that_succeeds_all_the_same_does_not_overwrite_the_revocation
     a_revocation_that_was_not_broadcast_is_found
@@ -34,7 +33,7 @@ async fn a_revoked_attempt_is_stopped_and_its_result_stays_revoked(world: World)
     running.happened().await;
     node.listens().await;
     world.state.set(&world.tenant, id, 1, "step", &json("1"), &Limits::default()).await.unwrap();
-    revoke(&*world.results, &*world.broker, &world.tenant, id, &Limits::default()).await.unwrap();
+    revoke(&*world.results, &*world.broker, &world.tenant, id, false, &Limits::default()).await.unwrap();
     assert_eq!(node.settled(1).await, [Verdict::Done]);
     assert!(started.elapsed() < FAST, "{:?}", started.elapsed());
     assert_eq!((world.counts(id).await, world.value(id).await), ((State::Revoked, 1, 1), Value::Exception(Exception::NotReady)));
@@ -63,7 +62,7 @@ async fn an_attempt_that_succeeds_all_the_same_does_not_overwrite_the_revocation
     let id = world.submit_task(TASK).await;
     running.happened().await;
     node.listens().await;
-    revoke(&*world.results, &*world.broker, &world.tenant, id, &Limits::default()).await.unwrap();
+    revoke(&*world.results, &*world.broker, &world.tenant, id, false, &Limits::default()).await.unwrap();
     let revoked = world.result(id).await;
     assert_eq!(node.settled(1).await, [Verdict::Done]);
     assert_eq!((world.result(id).await, world.value(id).await), (revoked, Value::Exception(Exception::NotReady)));
@@ -99,7 +98,7 @@ async fn a_broadcast_for_a_request_that_is_not_revoked_stops_nothing(world: Worl
     let revoked = world.submit_task(TASK).await;
     decoy.happened().await;
     world.broker.broadcast(&Control::Revoke { tenant: world.tenant.clone(), id }).await.unwrap();
-    revoke(&*world.results, &*world.broker, &world.tenant, revoked, &Limits::default()).await.unwrap();
+    revoke(&*world.results, &*world.broker, &world.tenant, revoked, false, &Limits::default()).await.unwrap();
     // Messages come in their order: the first one was heard when the second one has had its effect.
     node.settled(1).await;
     assert_eq!((world.counts(id).await.0, world.counts(revoked).await.0), (State::Running, State::Revoked));

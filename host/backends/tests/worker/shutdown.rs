@@ -8,13 +8,12 @@ use mogbox_core::outcome::Outcome;
 use mogbox_core::result::{State, Value};
 
 use crate::event::Event;
-use crate::harness::on_both;
 use crate::node::Options;
 use crate::script::{Script, done, saw};
 use crate::tap::Hold;
-use crate::world::{TASK, World, json};
+use crate::world::{TASK, World, json, on_all};
 
-on_both! { World;
+on_all! { World;
     an_attempt_that_finishes_when_asked_is_not_given_back
     an_attempt_that_does_not_finish_in_time_is_given_back_and_run_by_another
     a_task_that_pauses_because_its_node_drains_is_given_back_at_once

@@ -11,11 +11,10 @@ use mogbox_core::request::Request;
 use mogbox_core::result::State;
 use mogbox_core::submit::{SubmitError, Submitter};
 
-use crate::harness::on_both;
 use crate::script::{Script, done};
-use crate::world::{TASK, World, json};
+use crate::world::{Backend, TASK, World, json, on_all};
 
-on_both! { World;
+on_all! { World;
     each_of_many_is_taken_once_and_what_is_done_is_not_run_again
     where_one_of_many_does_not_fit_none_is_taken
     none_of_many_is_nothing_to_do
@@ -49,7 +48,9 @@ async fn each_is_taken_once(world: &World, intake: &Arc<dyn Intake>) {
     world.submit(waiting.clone()).await;
     let all = [finished.clone(), waiting, new.clone(), new].map(|request| Request { kwargs_repr: None, ..request });
     assert_eq!(submit_all(world, intake, &all).await.unwrap(), all.clone().map(|request| request.id));
-    assert_eq!(world.backlog().await, Backlog { ready: 2, ..Backlog::default() });
+    // RabbitMQ knows no ids: what is submitted again lies there again, and is recognised on its way out.
+    let knows_ids = !matches!(world.backend, Backend::Amqp(_));
+    assert_eq!(world.backlog().await, Backlog { ready: if knows_ids { 2 } else { 4 }, ..Backlog::default() });
     let node = world.node(&script).await;
     for id in all.map(|request| request.id) {
         assert_eq!(world.end(id).await, (State::Success, 1, 1));
@@ -57,7 +58,9 @@ async fn each_is_taken_once(world: &World, intake: &Arc<dyn Intake>) {
     node.settled(2).await;
     node.shutdown().await;
     assert_eq!((script.executed(TASK).len(), world.result(finished.id).await), (3, before));
-    assert_eq!(world.backlog().await, Backlog::default());
+    if knows_ids {
+        assert_eq!(world.backlog().await, Backlog::default());
+    }
 }
 
 async fn where_one_of_many_does_not_fit_none_is_taken(world: World) {

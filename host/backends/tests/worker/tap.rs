@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use tokio::sync::watch;
 
@@ -100,12 +100,28 @@ impl Broker for Tapped {
         self.broker.knows(requests).await
     }
 
+    async fn status(&self, tenant: &Tenant, wait: Duration) -> Result<Vec<NodeStatus>, BrokerError> {
+        self.broker.status(tenant, wait).await
+    }
+
+    async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError> {
+        self.broker.answer(query, status).await
+    }
+
+    async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError> {
+        self.broker.purge(tenant, queue, most).await
+    }
+
+    async fn leave(&self) -> Result<(), BrokerError> {
+        self.broker.leave().await
+    }
+
     async fn probe(&self) -> Result<(), BrokerError> {
         self.broker.probe().await
     }
 
-    async fn backlog(&self, tenant: &Tenant) -> Result<Backlog, BrokerError> {
-        self.broker.backlog(tenant).await
+    async fn queues(&self, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
+        self.broker.queues(tenant).await
     }
 
     async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

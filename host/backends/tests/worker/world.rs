@@ -1,8 +1,9 @@
 //! The stores and the broker of a test, as a client of the nodes sees them, with a queue and a tenant of the test's own.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use mogbox_backends::amqp::{AmqpBroker, Source};
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
 use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState};
@@ -12,8 +13,8 @@ use mogbox_core::broker::{Backlog, Broker};
 use mogbox_core::catalog::Catalog;
 use mogbox_core::context::NewChild;
 use mogbox_core::entries::Entries;
-use mogbox_core::ids::{QueueName, RequestId, Tenant};
-use mogbox_core::intake::Intake;
+use mogbox_core::ids::{NodeId, QueueName, RequestId, Tenant};
+use mogbox_core::intake::{InTurn, Intake};
 use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
 use mogbox_core::module::TaskDescription;
@@ -21,6 +22,7 @@ use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
 use mogbox_core::store::{ModuleStore, ResultStore, StateStore, WaitMode};
 use mogbox_core::submit::Submitter;
+use mogbox_fixtures::RabbitServer;
 use tempfile::TempDir;
 
 use crate::event::soon;
@@ -35,11 +37,29 @@ pub(crate) const PARENT: &str = "demo.parent";
 /// A task that is submitted by another.
 pub(crate) const CHILD: &str = "demo.child";
 
+/// Names each test once and runs it on a world of each kind.
+macro_rules! on_all {
+    ($world:ty; $($name:ident)*) => {
+        $crate::harness::on_both! { $world; $($name)* }
+        mod amqp {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(<$world>::amqp().await).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_all;
+
 /// Where brokers come from.
 #[derive(Clone)]
 pub(crate) enum Backend {
     Redis(String),
     Embedded(EmbeddedBroker),
+    Amqp(Amqp),
 }
 
 impl Backend {
@@ -48,6 +68,23 @@ impl Backend {
         match self {
             Self::Redis(url) => Arc::new(redis_broker(url, settings).await),
             Self::Embedded(broker) => Arc::new(broker.with(settings).unwrap()),
+            Self::Amqp(amqp) => Arc::new(amqp.broker(settings, true).await),
+        }
+    }
+
+    /// A broker for who renews leases.
+    pub(crate) async fn lease_broker(&self, settings: BrokerSettings) -> Arc<dyn Broker> {
+        match self {
+            Self::Amqp(amqp) => Arc::new(redis_broker(&amqp.redis, settings).await),
+            other => other.broker(settings).await,
+        }
+    }
+
+    /// A broker for who submits and looks, and takes nothing.
+    async fn client(&self, settings: BrokerSettings) -> Arc<dyn Broker> {
+        match self {
+            Self::Amqp(amqp) => Arc::new(amqp.broker(settings, false).await),
+            other => other.broker(settings).await,
         }
     }
 
@@ -55,12 +92,39 @@ impl Backend {
         match self {
             Self::Redis(url) => Arc::new(RedisIntake::new(redis_broker(url, settings).await)),
             Self::Embedded(broker) => Arc::new(EmbeddedIntake::new(broker.with(settings).unwrap())),
+            Self::Amqp(amqp) => Arc::new(InTurn::new(Arc::clone(&amqp.results), self.client(settings).await)),
         }
     }
 }
 
 async fn redis_broker(url: &str, settings: BrokerSettings) -> RedisBroker {
     RedisBroker::new(RedisConnection::open(url).await.unwrap(), settings).unwrap()
+}
+
+/// A RabbitMQ with a Redis behind it.
+#[derive(Clone)]
+pub(crate) struct Amqp {
+    redis: String,
+    url: String,
+    tenant: Tenant,
+    results: Arc<dyn ResultStore>,
+}
+
+impl Amqp {
+    /// A broker for the tenant, which takes requests or only submits them.
+    async fn broker(&self, settings: BrokerSettings, takes: bool) -> AmqpBroker {
+        let broker = redis_broker(&self.redis, settings.clone()).await;
+        let (url, apps, results) = (self.url.clone(), vec![self.tenant.clone()], Arc::clone(&self.results));
+        let queues = if takes { settings.queues.clone() } else { Vec::new() };
+        let source = Source { url, apps, node: NodeId::random(), broker, results };
+        AmqpBroker::start(source, &BrokerSettings { queues, ..settings }).await.unwrap()
+    }
+}
+
+/// The address of a server that all tests of this binary share.
+fn rabbit_url() -> String {
+    static SERVER: OnceLock<RabbitServer> = OnceLock::new();
+    SERVER.get_or_init(|| RabbitServer::start().expect("rabbitmq-server is installed")).url()
 }
 
 /// Where a test runs. A clone is the same place.
@@ -88,6 +152,14 @@ impl World {
         Self::open(Backend::Redis(url), results, state, Arc::new(RedisModules::new(connection)), None).await
     }
 
+    pub(crate) async fn amqp() -> Self {
+        let (redis, connection) = (redis_url(), redis_connection().await);
+        let results: Arc<dyn ResultStore> = Arc::new(RedisResults::start(connection.clone()));
+        let state = Arc::new(RedisState::new(connection.clone()));
+        let amqp = Amqp { redis, url: rabbit_url(), tenant: fresh_tenant(), results: Arc::clone(&results) };
+        Self::open(Backend::Amqp(amqp), results, state, Arc::new(RedisModules::new(connection)), None).await
+    }
+
     pub(crate) async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(folder.path()).unwrap();
@@ -105,9 +177,10 @@ impl World {
         modules: Arc<dyn ModuleStore>,
         folder: Option<Arc<TempDir>>,
     ) -> Self {
-        let (tenant, queue): (_, QueueName) = (fresh_tenant(), format!("q-{}", RequestId::random()).parse().unwrap());
+        let tenant = if let Backend::Amqp(amqp) = &backend { amqp.tenant.clone() } else { fresh_tenant() };
+        let queue: QueueName = format!("q-{}", RequestId::random()).parse().unwrap();
         let settings = BrokerSettings { queues: vec![queue.clone()], ..BrokerSettings::default() };
-        let (broker, intake) = (backend.broker(settings.clone()).await, backend.intake(settings).await);
+        let (broker, intake) = (backend.client(settings.clone()).await, backend.intake(settings).await);
         let catalog = Arc::new(Catalog::new(modules));
         catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into()).await.unwrap();
         Self { backend, queue, tenant, results, state, broker, intake, catalog, _folder: folder }

@@ -102,7 +102,7 @@ impl TaskContext {
         request.args = child.args;
         request.kwargs = child.kwargs;
         request.metadata = child.metadata;
-        request.priority = child.priority.unwrap_or(self.request.priority);
+        request.priority = child.priority.unwrap_or(request.priority);
         request.queue_name = child.queue;
         request.deadline = child.deadline.map(|after| Deadline::After(SignedDuration::try_from(after).unwrap_or(LONGEST).min(LONGEST)));
         request.stack = self.request.stack.iter().copied().chain([self.request.id]).collect();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::WireError;
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TaskName};
 use crate::request::Request;
 
 const KIND: &str = "Request";
@@ -50,6 +50,23 @@ pub fn decode_request(body: &[u8], limit: usize) -> Result<Request, WireError> {
     serde_json::from_str(payload).map_err(|error| WireError::malformed("payload", payload, error))
 }
 
+/// What a request says of itself whose task no module can ever serve.
+#[derive(Deserialize)]
+struct Misnamed {
+    id: RequestId,
+    name: String,
+}
+
+/// The id and the task of a message that carries a request, but for its task's name, which is none that a module can serve. A client of
+/// Mognet's may ask for any.
+#[must_use]
+pub fn misnamed_task(body: &[u8]) -> Option<(RequestId, String)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let envelope = serde_json::from_str(text).ok().filter(|envelope: &Incoming<'_>| envelope.kind == KIND)?;
+    let Misnamed { id, name } = serde_json::from_str(envelope.payload.get()).ok()?;
+    name.parse::<TaskName>().is_err().then_some((id, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +98,14 @@ mod tests {
         let request = decode_request(body.as_bytes(), LIMIT).unwrap();
         let defaults = Request { id: id.parse().unwrap(), ..Request::new("t.add".parse().unwrap()) };
         assert_eq!(request, defaults);
+    }
+
+    #[test]
+    fn a_task_whose_name_nothing_can_have_is_told_with_its_request() {
+        let id = "00112233-4455-6677-8899-aabbccddeeff";
+        let named = |name: &str| misnamed_task(&with_payload(&format!(r#"{{"id":"{id}","name":"{name}"}}"#)));
+        assert_eq!(named("demo.<locals>.task"), Some((id.parse().unwrap(), "demo.<locals>.task".to_owned())));
+        assert_eq!((named("demo.add"), misnamed_task(b"{}"), misnamed_task(b"\xff")), (None, None, None));
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(super) fn info(exception: &Exception) -> ExceptionInfo {
     match exception {
         Exception::Failed { kind, message, traceback } => ExceptionInfo::failed(kind, message, traceback),
         Exception::UnknownTask(name) => {
-            let name = bounded(name, MAX_NAME);
+            let name = bounded(name, MAX_TEXT);
             ExceptionInfo::pickled(UNKNOWN_TASK, &unknown_task_message(&name), &pickle::unknown_task(&name))
         }
         Exception::InvalidTaskArguments(errors) => ExceptionInfo::invalid_arguments(errors),

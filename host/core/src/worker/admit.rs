@@ -8,6 +8,7 @@ use crate::ids::Digest;
 use crate::limits::Bound;
 use crate::result::{Exception, State};
 use crate::store::{Beginning, Begun, StoreError};
+use crate::submit::{SubmitError, check_bounds};
 
 /// What becomes of a delivery before it runs.
 pub(super) enum Admission {
@@ -70,7 +71,7 @@ impl Pipeline {
             return Plan::Refuse(State::Revoked, Exception::Timeout);
         }
         match serving {
-            Some(module) => Plan::Run(module),
+            Some(module) => check_bounds(request, &self.settings.limits).map_or_else(too_much, |()| Plan::Run(module)),
             None => Plan::Refuse(State::Invalid, Exception::UnknownTask(request.name.to_string())),
         }
     }
@@ -111,6 +112,11 @@ impl Pipeline {
             (Begun::Admitted { retries }, Plan::Run(module)) => Admission::Run { module, retries, at },
         }
     }
+}
+
+/// A request over a bound that its submitter did not know.
+fn too_much(error: SubmitError) -> Plan {
+    Plan::Refuse(State::Invalid, Exception::InvalidTaskArguments(vec![("request".to_owned(), error.to_string())]))
 }
 
 fn revoked(message: String) -> Admission {

@@ -5,15 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
-
 use super::Ports;
 use super::running::Running;
-use crate::broker::{BrokerError, Control};
 use crate::executor::StopReason;
 use crate::ids::{RequestId, Tenant};
 use crate::result::State;
-use crate::retry::Backoff;
 use crate::store::StoreError;
 
 /// How often results of running requests are looked at.
@@ -22,46 +18,17 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Most results of one look-up.
 const BATCH: usize = 256;
 
-/// Listens and looks until it is aborted.
-pub(super) async fn watch(ports: Ports, running: Arc<Running>, grace: Duration) {
-    let watch = Watch { ports, running, grace };
-    tokio::join!(watch.listen(), watch.look());
+/// The watch over what was revoked.
+pub(super) struct Revocations {
+    pub(super) ports: Ports,
+    pub(super) running: Arc<Running>,
+    /// Time that a revoked guest gets to finish.
+    pub(super) grace: Duration,
 }
 
-struct Watch {
-    ports: Ports,
-    running: Arc<Running>,
-    grace: Duration,
-}
-
-impl Watch {
-    async fn listen(&self) {
-        let mut failures = 0;
-        loop {
-            match self.follow().await {
-                Ok(()) => failures = 0,
-                Err(error) => {
-                    failures += 1;
-                    tracing::warn!(%error, "cannot listen to control messages");
-                }
-            }
-            tokio::time::sleep(Backoff::CALLS.wait(failures.max(1))).await;
-        }
-    }
-
-    async fn follow(&self) -> Result<(), BrokerError> {
-        let mut messages = self.ports.broker.control().await?;
-        while let Some(message) = messages.next().await {
-            match message {
-                Control::Revoke { tenant, id } => self.told_of(&tenant, id).await,
-                Control::ModulesChanged { tenant } => self.ports.catalog.forget(&tenant),
-            }
-        }
-        Ok(())
-    }
-
+impl Revocations {
     /// A message alone stops nothing: an attempt that was stopped for a result that is not REVOKED would leave it RUNNING for ever.
-    async fn told_of(&self, tenant: &Tenant, id: RequestId) {
+    pub(super) async fn told_of(&self, tenant: &Tenant, id: RequestId) {
         if self.running.stops_of(tenant, id).is_empty() {
             return;
         }
@@ -70,7 +37,8 @@ impl Watch {
         }
     }
 
-    async fn look(&self) {
+    /// Looks until it is aborted.
+    pub(super) async fn look(&self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -1,14 +1,15 @@
 //! A world for the sandbox under test: a store in memory, a broker that takes everything, and one sandbox.
 
+#[path = "world/broker.rs"]
+mod broker;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use jiff::Timestamp;
-use mogbox_core::broker::{Backlog, DeadLetter, Settlement};
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::report::Report;
@@ -17,9 +18,8 @@ use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, St
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Broker, BrokerError, Control, Delivery, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore,
-    NodeId, Outcome, QueueName, Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, Submission,
-    TaskContext, Tenant,
+    Attempt, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
+    RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::sync::Semaphore;
@@ -198,53 +198,6 @@ impl ModuleStore for Memory {
 
     async fn replace_index(&self, _: &Tenant, _: u64, _: &ModuleIndex) -> Stored<bool> {
         Ok(true)
-    }
-}
-
-#[async_trait]
-impl Broker for Memory {
-    async fn submit(&self, _: &[Submission]) -> Result<(), BrokerError> {
-        Ok(())
-    }
-
-    async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Delivery>, BrokerError> {
-        Ok(Vec::new())
-    }
-
-    async fn extend(&self, _: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
-        Ok(Vec::new())
-    }
-
-    async fn set_waiting(&self, _: &Lease, _: bool) -> Result<(), BrokerError> {
-        Ok(())
-    }
-
-    async fn exchange(&self, _: &[Settlement], _: usize) -> Result<Vec<Delivery>, BrokerError> {
-        Ok(Vec::new())
-    }
-
-    async fn broadcast(&self, _: &Control) -> Result<(), BrokerError> {
-        Ok(())
-    }
-
-    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
-        Ok(Box::pin(futures::stream::pending()))
-    }
-
-    async fn knows(&self, _requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
-        unreachable!("nobody looks for lost requests")
-    }
-
-    async fn probe(&self) -> Result<(), BrokerError> {
-        Ok(())
-    }
-
-    async fn backlog(&self, _: &Tenant) -> Result<Backlog, BrokerError> {
-        Ok(Backlog::default())
-    }
-
-    async fn dead_letters(&self, _: &Tenant, _: usize) -> Result<Vec<DeadLetter>, BrokerError> {
-        Ok(Vec::new())
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use futures::StreamExt as _;
 use mogbox_core::entries::check_key;
-use mogbox_core::{RequestId, Tenant};
+use mogbox_core::{QueueName, RequestId, Tenant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -50,6 +50,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Ok(Self(path_parameter(parts, state, "id").await?.parse()?))
+    }
+}
+
+/// The queue that a path names by `{queue}`.
+pub(crate) struct Queue(pub(crate) QueueName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Queue {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(path_parameter(parts, state, "queue").await?.parse()?))
     }
 }
 

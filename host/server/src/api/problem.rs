@@ -58,6 +58,8 @@ codes! {
     MethodNotAllowed METHOD_NOT_ALLOWED "method not allowed";
     /// The tenant has no request of that id.
     RequestNotFound NOT_FOUND "no such request";
+    /// The node takes no requests from that queue.
+    QueueNotFound NOT_FOUND "no such queue";
     /// The result has no metadata under that key.
     MetadataNotFound NOT_FOUND "no such metadata";
     /// The tenant has no module of that name, or no such version of it.

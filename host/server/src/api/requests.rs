@@ -1,4 +1,4 @@
-//! `/v1/requests`: submit, read, wait, revoke.
+//! `/v1/requests`: submit, read, wait, revoke, tree.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mogbox_core::revoke::revoke as revoke_tree;
 use mogbox_core::store::WaitMode;
+use mogbox_core::tree::{Extent, Tree, tree as read_tree};
 use mogbox_core::{Bound, Request, RequestId, RequestResult, State, Tenant};
 use serde::Deserialize;
 
@@ -23,6 +24,10 @@ const LONGEST_WAIT: f64 = 60.0;
 
 /// Longest delay of a request: results are kept for three weeks, and this leaves time to run and to be read.
 const LONGEST_DELAY: Duration = Duration::from_hours(14 * 24);
+
+/// Levels of a tree, and children of each request, that one call reads at most. JSON of more levels would not be read by all.
+pub(crate) const DEEPEST: usize = 50;
+pub(crate) const WIDEST: usize = 1_000;
 
 /// Takes a request in.
 pub(super) async fn submit(FromState(api): FromState<Api>, Caller(tenant): Caller, body: Body) -> Result<Response, Problem> {
@@ -127,16 +132,53 @@ pub(super) async fn wait(
     view(&api, &tenant, result, &parts).await.map(JsonBody)
 }
 
+/// Whether what a request that is done submitted is to be revoked as well: `?force=true`.
+#[derive(Deserialize)]
+pub(super) struct Force {
+    #[serde(default)]
+    force: bool,
+}
+
 /// Revokes a request with everything below it.
 pub(super) async fn revoke(
     FromState(api): FromState<Api>,
     Caller(tenant): Caller,
     Target(id): Target,
+    Parameters(Force { force }): Parameters<Force>,
 ) -> Result<JsonBody<Revoked>, Problem> {
     find(&api, &tenant, id).await?;
-    let done = revoke_tree(api.results.as_ref(), api.broker.as_ref(), &tenant, id, &api.limits).await?;
+    let done = revoke_tree(api.results.as_ref(), api.broker.as_ref(), &tenant, id, force, &api.limits).await?;
     let state = done.before.filter(|before| before.is_final()).unwrap_or(State::Revoked);
     Ok(JsonBody(Revoked { id, state, revoked: done.revoked, complete: done.complete }))
+}
+
+/// How much of a tree to read: `?depth=N&width=N`; 3 levels and 16 children of each where absent, as Mognet's command line shows.
+#[derive(Deserialize)]
+pub(super) struct TreeExtent {
+    depth: Option<usize>,
+    width: Option<usize>,
+}
+
+impl TreeExtent {
+    fn parse(&self) -> Result<Extent, Problem> {
+        let number = |name: &str, given: Option<usize>, absent: usize, most: usize| {
+            let number = given.unwrap_or(absent);
+            let wrong = || Problem::new(Code::MalformedQuery, format!("invalid {name} {number}: expected 1 to {most}"));
+            (1..=most).contains(&number).then_some(number).ok_or_else(wrong)
+        };
+        Ok(Extent { depth: number("depth", self.depth, 3, DEEPEST)?, width: number("width", self.width, 16, WIDEST)? })
+    }
+}
+
+/// Reads a request with what it submitted.
+pub(super) async fn tree(
+    FromState(api): FromState<Api>,
+    Caller(tenant): Caller,
+    Target(id): Target,
+    Parameters(extent): Parameters<TreeExtent>,
+) -> Result<JsonBody<Tree>, Problem> {
+    let found = read_tree(api.results.as_ref(), &tenant, id, extent.parse()?).await?;
+    found.map(JsonBody).ok_or_else(|| not_found(&tenant, id))
 }
 
 /// The result, or the problem that says there is none: the same for a request of another tenant.

@@ -2,10 +2,10 @@
 //! ids are UUIDs, digests are SHA-256 in hexadecimal.
 
 use jiff::Timestamp;
-use mogbox_core::broker::DeadLetter;
+use mogbox_core::broker::{Backlog, DeadLetter};
 use mogbox_core::module::{TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
-use mogbox_core::{Deadline, Digest, Entries, Json, QueueName, Report, RequestId, RequestResult, State, TaskName};
+use mogbox_core::{Deadline, Digest, Entries, Json, NodeId, QueueName, Report, RequestId, RequestResult, State, TaskName};
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/requests`: a request to submit.
@@ -215,6 +215,52 @@ pub(crate) struct DeadLetterList {
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// Letters asked for that are not here, as all bodies together would be too large for one answer.
     pub(crate) left_off: usize,
+}
+
+/// `GET /v1/nodes`: the nodes that answered, sorted by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeList {
+    /// Workers of Mognet's among them where requests come over RabbitMQ.
+    pub(crate) nodes: Vec<NodeView>,
+}
+
+/// What a node runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeView {
+    /// Which node.
+    pub(crate) node_id: NodeId,
+    /// The requests of the tenant, oldest first.
+    pub(crate) running_requests: Vec<RequestResult>,
+    /// Requests that are not here: more than are shown, or their results are gone.
+    pub(crate) left_off: usize,
+}
+
+/// `GET /v1/queues`: the queues that the node takes requests from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueueList {
+    /// In the order that the node was given them.
+    pub(crate) queues: Vec<QueueView>,
+}
+
+/// What of a tenant lies in a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueueView {
+    /// The queue.
+    pub(crate) name: QueueName,
+    /// Counts of requests.
+    #[serde(flatten)]
+    pub(crate) backlog: Backlog,
+}
+
+/// `DELETE /v1/queues/{queue}/requests`: what was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Purged {
+    /// The queue.
+    pub(crate) queue: QueueName,
+    /// Requests that were removed; they are REVOKED now.
+    pub(crate) purged: usize,
+    /// Whether the queue was found empty; false where more lie in it than one call removes.
+    pub(crate) complete: bool,
 }
 
 /// `GET /healthz` and `GET /readyz` where all is well.

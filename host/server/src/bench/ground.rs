@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures::future::join_all;
 use mogbox_backends::redis::{RedisConnection, RedisModules};
 use mogbox_core::submit::Submitter;
-use mogbox_core::{Limits, ModuleStore as _, QueueName, Request, RequestId, TaskName, Tenant};
+use mogbox_core::{Limits, ModuleStore as _, NodeId, QueueName, Request, RequestId, TaskName, Tenant};
 use tempfile::TempDir;
 
 use super::guest::Guest;
@@ -124,7 +124,7 @@ impl Ground {
 
     /// The stores and the broker, in this process. The embedded ones cannot be opened while a node runs.
     pub(super) async fn open(&self) -> anyhow::Result<Backends> {
-        Backends::open(&self.backend, std::slice::from_ref(&self.queue), Duration::from_secs(30)).await
+        Backends::open(&self.backend, std::slice::from_ref(&self.queue), Duration::from_secs(30), &NodeId::random()).await
     }
 
     /// Starts a node that serves the queue of this ground.

@@ -70,7 +70,7 @@ fn call(client: &Client, request: Request) -> anyhow::Result<State> {
         id: Some(request.id),
         allow_unknown: false,
     };
-    let submitted: Submitted = client.post("/v1/requests", &body)?;
+    let submitted: Submitted = client.post("/v1/requests", &[], &body)?;
     let view: RequestView = client.get(&request_path(submitted.id, "/wait"), &[("seconds", "30"), ("fields", "value")])?;
     Ok(view.result.state)
 }

@@ -55,6 +55,10 @@ impl Node {
         match backend {
             Backend::Redis(url) => command.arg("--redis").arg(url),
             Backend::Embedded(data) => command.arg("--data").arg(data),
+            Backend::RabbitMq(source) => {
+                let apps = source.apps.iter().flat_map(|app| ["--app", app.as_str()]);
+                command.args(["--redis", &source.redis, "--amqp", &source.url]).args(apps)
+            }
         };
         let log = folder.join(format!("node-{}.log", mogbox_core::RequestId::random()));
         command.stdout(Stdio::piped());

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use mogbox_core::{RequestId, Tenant};
+use mogbox_core::{QueueName, RequestId, Tenant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Request, Response};
@@ -52,8 +52,13 @@ impl Client {
     }
 
     /// Sends JSON and reads the answer.
-    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        parse(&self.call("POST", path, &[], serde_json::to_string(body)?.as_str())?)
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)], body: &impl Serialize) -> anyhow::Result<T> {
+        parse(&self.call("POST", path, query, serde_json::to_string(body)?.as_str())?)
+    }
+
+    /// Removes something and reads what was removed.
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        parse(&self.call("DELETE", path, &[], ())?)
     }
 
     /// Sends JSON to something that answers nothing.
@@ -137,6 +142,11 @@ pub(crate) fn request_path(id: RequestId, rest: &str) -> String {
 /// The path of a module.
 pub(crate) fn module_path(name: &str, rest: &str) -> String {
     format!("/v1/modules/{}{rest}", encode(name))
+}
+
+/// The path of a queue.
+pub(crate) fn queue_path(name: &QueueName, rest: &str) -> String {
+    format!("/v1/queues/{name}{rest}")
 }
 
 /// Text as a part of a path or query.

@@ -109,7 +109,7 @@ fn show(client: &Client, output: &Output, name: &str) -> anyhow::Result<()> {
 
 fn roll_back(client: &Client, output: &Output, name: &str, to: Option<&str>) -> anyhow::Result<()> {
     let to = to.map(|digits| find_version(client, name, digits)).transpose()?;
-    let module: ModuleSummary = client.post(&module_path(name, "/roll-back"), &RollBack { to })?;
+    let module: ModuleSummary = client.post(&module_path(name, "/roll-back"), &[], &RollBack { to })?;
     if output.is_json() {
         return output.json(&module);
     }

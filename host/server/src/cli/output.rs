@@ -51,6 +51,15 @@ impl Output {
         self.line(&table.trim_fmt())
     }
 
+    /// Empties the terminal, where people look at one.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let mut output = io::stdout().lock();
+        if !self.json && output.is_terminal() {
+            output.write_all(b"\x1b[2J\x1b[H")?;
+        }
+        output.flush()
+    }
+
     /// Tells people something beside the output. Nothing for scripts.
     pub(super) fn note(&self, text: &str) {
         if !self.json {

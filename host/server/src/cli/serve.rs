@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use mogbox_core::{Limits, QueueName};
+use mogbox_core::{Limits, QueueName, Tenant};
 
 use super::values::{parse_duration, parse_size};
 use crate::api::is_loopback;
 use crate::logging::{self, LogFormat};
-use crate::node::{self, Backend, NodeSettings};
+use crate::node::{self, Backend, NodeSettings, RabbitMq};
 
 /// Requests that one processor runs at once where nothing is said; each that computes makes way for the others every millisecond.
 const PLACES_PER_PROCESSOR: usize = 64;
@@ -34,6 +34,8 @@ Examples:
   mogbox serve                                  everything in the folder .mogbox, no server needed
   mogbox serve --listen 127.0.0.1:0             any free port; the first line of output names it
   mogbox serve --redis redis://127.0.0.1:6379   several nodes share the work on one Redis
+  mogbox serve --redis redis://127.0.0.1:6379 --amqp amqp://127.0.0.1:5672 --app myapp
+                                                run what clients of the Mognet application myapp submit
   mogbox serve --concurrency 8 --limit memory=256MiB --limit wall-time=10m
 
 SIGTERM or Ctrl-C stops it in good order: it takes no more requests, gives running ones the time
@@ -50,9 +52,26 @@ pub(super) struct Serve {
     /// Keep everything on this Redis, to be shared with other nodes and with Mognet's clients.
     #[arg(long, value_name = "URL", env = "MOGBOX_REDIS", hide_env_values = true)]
     redis: Option<String>,
-    /// Take requests of this queue only; may be given several times.
-    #[arg(long = "queue", value_name = "NAME", default_value = "tasks")]
+    /// Take requests from this RabbitMQ, as Mognet's clients submit them; what is submitted to the node for an --app goes there too.
+    /// Needs --redis, where their results are, and --app.
+    #[arg(long, value_name = "URL", env = "MOGBOX_AMQP", hide_env_values = true, requires = "redis", requires = "apps")]
+    amqp: Option<String>,
+    /// A Mognet application whose requests are taken from RabbitMQ: the tenant of that name; may be given several times.
+    #[arg(long = "app", value_name = "NAME", requires = "amqp")]
+    apps: Vec<Tenant>,
+    /// Take requests of this queue only; may be given several times, or several with commas between them.
+    #[arg(
+        long = "queue",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "MOGBOX_QUEUES",
+        hide_env_values = true,
+        default_value = "tasks"
+    )]
     queues: Vec<QueueName>,
+    /// Take no requests of this queue after all, of those that --queue or MOGBOX_QUEUES names; may be given several times.
+    #[arg(long = "exclude-queue", value_name = "NAME", value_delimiter = ',')]
+    excluded_queues: Vec<QueueName>,
     /// Requests run at once; 64 times the number of processors where absent, as most of them wait for something.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
@@ -98,12 +117,16 @@ impl Serve {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency =
             self.concurrency.map_or(processors * PLACES_PER_PROCESSOR, |number| usize::try_from(number).unwrap_or(usize::MAX));
-        let backend = self.redis.map_or(Backend::Embedded(self.data), Backend::Redis);
+        let backend = match (self.redis, self.amqp) {
+            (Some(redis), Some(url)) => Backend::RabbitMq(RabbitMq { url, redis, apps: self.apps }),
+            (Some(redis), None) => Backend::Redis(redis),
+            (None, _) => Backend::Embedded(self.data),
+        };
         Ok(NodeSettings {
             listen: loopback(&self.listen)?,
             artifacts: artifacts(self.artifacts, &backend),
             backend,
-            queues: self.queues,
+            queues: queues(self.queues, &self.excluded_queues)?,
             concurrency,
             guest_memory: self.guest_memory,
             limits: limits(&self.limits)?,
@@ -114,12 +137,30 @@ impl Serve {
     }
 }
 
+/// The queues to take requests from, each once.
+fn queues(included: Vec<QueueName>, excluded: &[QueueName]) -> anyhow::Result<Vec<QueueName>> {
+    if let Some(unknown) = excluded.iter().find(|queue| !included.contains(queue)) {
+        let names: Vec<_> = included.iter().map(QueueName::as_str).collect();
+        bail!("--exclude-queue {unknown} names a queue that is not taken from: those are {}", names.join(", "));
+    }
+    let mut queues: Vec<QueueName> = Vec::new();
+    for queue in included {
+        if !excluded.contains(&queue) && !queues.contains(&queue) {
+            queues.push(queue);
+        }
+    }
+    if queues.is_empty() {
+        bail!("--exclude-queue leaves no queue to take requests from: name others with --queue");
+    }
+    Ok(queues)
+}
+
 /// The folder of compiled modules, where there is one.
 fn artifacts(given: Option<PathBuf>, backend: &Backend) -> Option<PathBuf> {
     match (given, backend) {
         (Some(folder), _) => (folder.as_os_str() != OFF).then_some(folder),
         (None, Backend::Embedded(data)) => Some(data.join("artifacts")),
-        (None, Backend::Redis(_)) => None,
+        (None, Backend::Redis(_) | Backend::RabbitMq(_)) => None,
     }
 }
 
@@ -174,6 +215,15 @@ mod tests {
         };
         run_to_end(node).unwrap();
         drop(done);
+    }
+
+    #[test]
+    fn queues_are_those_included_without_those_excluded() {
+        let names = |text: &str| text.split_terminator(',').map(|name| name.parse().unwrap()).collect::<Vec<QueueName>>();
+        assert_eq!(queues(names("a,b,a,c"), &names("b")).unwrap(), names("a,c"));
+        let error = |included, excluded| queues(names(included), &names(excluded)).unwrap_err().to_string();
+        assert!(error("a,b", "c").contains("--exclude-queue c") && error("a,b", "c").contains("a, b"), "{}", error("a,b", "c"));
+        assert!(error("a", "a").contains("leaves no queue"), "{}", error("a", "a"));
     }
 
     #[test]

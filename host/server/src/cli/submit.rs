@@ -80,7 +80,7 @@ impl Submit {
         let (client, output) = (common.client()?, common.output());
         let (wait, timeout, allow_unknown) = (self.wait, self.timeout, self.allow_unknown);
         let request = self.request();
-        let Submitted { id, name } = client.post("/v1/requests", &request).map_err(|error| again_with(request.id, error))?;
+        let Submitted { id, name } = client.post("/v1/requests", &[], &request).map_err(|error| again_with(request.id, error))?;
         if allow_unknown {
             output.note("note: a request of a task that no module serves ends as INVALID once a node takes it");
         }
@@ -169,12 +169,12 @@ mod tests {
         });
         let client = super::super::client::Client::new(&server, mogbox_core::Tenant::default()).unwrap();
         let request = parse(&["a.b", "--id", ID]).unwrap();
-        let lost = client.post::<Submitted>("/v1/requests", &request).unwrap_err();
+        let lost = client.post::<Submitted>("/v1/requests", &[], &request).unwrap_err();
         breaking.join().unwrap();
         let told = again_with(request.id, lost).to_string();
         assert!(told.contains(&server) && told.contains(&format!("submit it again with --id {ID}")), "{told}");
         // Nobody listens there any more: nothing was sent, and there is nothing to be careful about.
-        let refused = client.post::<Submitted>("/v1/requests", &request).unwrap_err();
+        let refused = client.post::<Submitted>("/v1/requests", &[], &request).unwrap_err();
         assert!(!again_with(request.id, refused).to_string().contains(ID));
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use mogbox_backends::amqp::{AmqpBroker, Source};
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
 use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState};
@@ -15,10 +16,10 @@ use mogbox_backends::redis::broker::RedisBroker;
 use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisResults, RedisState, without_secrets};
 use mogbox_core::broker::BrokerError;
 use mogbox_core::limits::{Bound, Unit};
-use mogbox_core::{Broker, Executor, Intake, ModuleStore, QueueName, ResultStore, StateStore};
+use mogbox_core::{Broker, Executor, InTurn, Intake, ModuleStore, NodeId, QueueName, ResultStore, StateStore};
 use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
 
-use super::{Backend, NodeSettings, machine};
+use super::{Backend, NodeSettings, RabbitMq, machine};
 
 /// Opens a broker of its own for the thread that renews leases, inside that thread's runtime.
 pub(crate) type OpenLeaseBroker = Box<dyn FnOnce() -> BoxFuture<'static, Result<Arc<dyn Broker>, BrokerError>> + Send>;
@@ -40,11 +41,12 @@ impl Backends {
     ///
     /// # Errors
     /// Where the folder or server cannot be used, or a setting is not allowed.
-    pub(crate) async fn open(backend: &Backend, queues: &[QueueName], lease: Duration) -> anyhow::Result<Self> {
+    pub(crate) async fn open(backend: &Backend, queues: &[QueueName], lease: Duration, node: &NodeId) -> anyhow::Result<Self> {
         let broker = BrokerSettings { queues: queues.to_vec(), lease, ..BrokerSettings::default() };
         match backend {
             Backend::Embedded(folder) => embedded(folder, broker),
             Backend::Redis(url) => redis(url, broker).await,
+            Backend::RabbitMq(source) => rabbitmq(source, broker, node).await,
         }
     }
 }
@@ -79,6 +81,22 @@ async fn redis(url: &str, settings: BrokerSettings) -> anyhow::Result<Backends> 
         modules: Arc::new(RedisModules::new(connection)),
         place: format!("store on {}", without_secrets(url)),
     })
+}
+
+async fn rabbitmq(from: &RabbitMq, settings: BrokerSettings, node: &NodeId) -> anyhow::Result<Backends> {
+    let backends = redis(&from.redis, settings.clone()).await?;
+    let broker = RedisBroker::new(RedisConnection::open(&from.redis).await?, settings.clone())?;
+    let (url, apps, node, results) = (from.url.clone(), from.apps.clone(), node.clone(), Arc::clone(&backends.results));
+    let shown = without_secrets(&url);
+    let advice = || {
+        format!(
+            "cannot use RabbitMQ at {shown}: check that it runs there, and that --amqp is an address such as amqp://user:password@host:5672"
+        )
+    };
+    let started = AmqpBroker::start(Source { url, apps, node, broker, results }, &settings).await;
+    let broker: Arc<dyn Broker> = Arc::new(started.with_context(advice)?);
+    let intake = Arc::new(InTurn::new(Arc::clone(&backends.results), Arc::clone(&broker)));
+    Ok(Backends { broker, intake, place: format!("{}, requests from RabbitMQ at {shown}", backends.place), ..backends })
 }
 
 async fn redis_broker(url: String, settings: BrokerSettings) -> Result<Arc<dyn Broker>, BrokerError> {

@@ -39,30 +39,27 @@ fn signed(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn backlog(broker: &EmbeddedBroker, tenant: Tenant) -> Result<Backlog, BrokerError> {
+pub(super) async fn queues(broker: &EmbeddedBroker, tenant: Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
     let queues = broker.settings.queues.clone();
     let count = move |connection: &Connection| {
-        let mut sum = Backlog::default();
-        for queue in &queues {
-            add_counts(connection, queue.as_str(), tenant.as_str(), &mut sum)?;
-        }
-        Ok(sum)
+        let counted = |queue: QueueName| {
+            let backlog = count_queue(connection, queue.as_str(), tenant.as_str())?;
+            Ok((queue, backlog))
+        };
+        queues.into_iter().map(counted).collect::<Result<Vec<_>, BackendError>>()
     };
     Ok(broker.database.call(count).await?)
 }
 
-fn add_counts(connection: &Connection, queue: &str, tenant: &str, sum: &mut Backlog) -> Result<(), BackendError> {
+fn count_queue(connection: &Connection, queue: &str, tenant: &str) -> Result<Backlog, BackendError> {
     let sql = "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*) FILTER (WHERE state = 2),
         (SELECT count(*) FROM broker_dead WHERE queue = ?1 AND tenant = ?2 AND at >= ?3)
         FROM broker_requests WHERE queue = ?1 AND tenant = ?2";
     let values = (queue, tenant, oldest(jiff::Timestamp::now().as_microsecond()));
-    connection.prepare_cached(sql)?.query_row(values, |row| {
-        for (column, total) in [&mut sum.ready, &mut sum.delayed, &mut sum.leased, &mut sum.dead].into_iter().enumerate() {
-            *total += row.get::<_, i64>(column)?.unsigned_abs();
-        }
-        Ok(())
-    })?;
-    Ok(())
+    let counts: [i64; 4] =
+        connection.prepare_cached(sql)?.query_row(values, |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    let [ready, delayed, leased, dead] = counts.map(i64::unsigned_abs);
+    Ok(Backlog { ready, delayed, leased, dead })
 }
 
 pub(super) async fn knows(broker: &EmbeddedBroker, requests: Vec<(Tenant, QueueName, RequestId)>) -> Result<Vec<bool>, BrokerError> {

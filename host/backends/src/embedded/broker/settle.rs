@@ -73,7 +73,7 @@ pub(super) fn settle_many(shard: &Shard<'_>, settlements: &[(Settlement, Share)]
     shard.signal_if_runnable()
 }
 
-fn settle_one(shard: &Shard<'_>, Settlement { lease, verdict, cost }: &Settlement, share: Share) -> Result<(), BackendError> {
+fn settle_one(shard: &Shard<'_>, Settlement { lease, verdict, cost, .. }: &Settlement, share: Share) -> Result<(), BackendError> {
     let (tenant, id) = (lease.tenant.as_str(), lease.id.to_string());
     if !shard.holds(lease, &id)? {
         return Ok(());

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict};
-use mogbox_core::ids::Tenant;
+use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::request::MAX_PRIORITY;
 use mogbox_core::wire::envelope::encode_request;
 use redis::{Script, ScriptInvocation};
@@ -44,6 +44,8 @@ pub(super) struct Calls {
     settle: Script,
     extend: Script,
     wait: Script,
+    bury: Script,
+    purge: Script,
 }
 
 impl Calls {
@@ -56,13 +58,22 @@ impl Calls {
             settle: script(OVER_MEMORY, &EXCHANGE),
             extend: script(OVER_MEMORY, &[include_str!("extend.lua")]),
             wait: script(OVER_MEMORY, &[include_str!("wait.lua")]),
+            bury: script(WITHIN_MEMORY, &[include_str!("bury.lua")]),
+            purge: script(OVER_MEMORY, &[include_str!("purge.lua")]),
         }
     }
 
     /// Queues requests of a tenant, all or none.
     pub(super) async fn submit(&self, partition: &Partition, tenant: &Tenant, submissions: &[&Submission]) -> Result<(), BrokerError> {
         let mut call = self.queueing(&self.submit, partition, tenant);
-        submissions.iter().for_each(|submission| add_queued(&mut call, submission));
+        submissions.iter().for_each(|submission| add_queued(&mut call, submission, 0));
+        Ok(self.connection.run::<()>(&call).await?)
+    }
+
+    /// Queues requests of a tenant that another broker carried, all or none, each with the fence of its last hand-out there.
+    pub(super) async fn take_over(&self, partition: &Partition, tenant: &Tenant, moved: &[&(Submission, u32)]) -> Result<(), BrokerError> {
+        let mut call = self.queueing(&self.submit, partition, tenant);
+        moved.iter().for_each(|(submission, fence)| add_queued(&mut call, submission, *fence));
         Ok(self.connection.run::<()>(&call).await?)
     }
 
@@ -126,6 +137,24 @@ impl Calls {
         Ok(self.connection.run::<()>(&call).await?)
     }
 
+    /// Puts a message that was never queued to the dead letters.
+    pub(super) async fn bury(&self, partition: &Partition, tenant: &Tenant, body: &[u8], reason: &str) -> Result<(), BrokerError> {
+        let mut call = self.call(&self.bury, partition);
+        let kept = body.get(..broker::LONGEST_DEAD_BODY).unwrap_or(body);
+        call.arg(tenant.as_str()).arg("").arg(kept).arg(broker::clip_reason(reason));
+        call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs());
+        Ok(self.connection.run::<()>(&call).await?)
+    }
+
+    /// Removes requests that lie ready or held back, at most [`BATCH`].
+    pub(super) async fn purge(&self, partition: &Partition, tenant: &Tenant, most: usize) -> Result<Vec<RequestId>, BrokerError> {
+        let mut call = self.call(&self.purge, partition);
+        self.name(&mut call, tenant);
+        call.arg(most.min(BATCH));
+        let ids: Vec<String> = self.connection.run(&call).await?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// A call that begins as all do.
     fn call<'a>(&self, script: &'a Script, partition: &Partition) -> ScriptInvocation<'a> {
         let mut call = script.key(partition.base());
@@ -146,8 +175,8 @@ impl Calls {
 }
 
 /// Adds what `queue` of `requests.lua` takes of one request.
-pub(in crate::redis) fn add_queued(call: &mut ScriptInvocation<'_>, Submission { request, delay, .. }: &Submission) {
-    call.arg(request.id.to_string()).arg(request.priority.min(MAX_PRIORITY)).arg(micros(*delay)).arg(encode_request(request));
+pub(in crate::redis) fn add_queued(call: &mut ScriptInvocation<'_>, Submission { request, delay, .. }: &Submission, fence: u32) {
+    call.arg(request.id.to_string()).arg(request.priority.min(MAX_PRIORITY)).arg(micros(*delay)).arg(fence).arg(encode_request(request));
 }
 
 /// A script of these steps, after what all of them share.

@@ -39,11 +39,7 @@ end
 
 function verdicts.reject(tenant, id, _, reason)
   local key = request_key(tenant, id)
-  local body = redis.call('GETRANGE', key, BODY, BODY + longest_body - 1)
-  local letter = { id = id, body = body, reason = reason, at = whole(now) }
-  redis.call('LPUSH', of_tenant('dead', tenant), cjson.encode(letter))
-  redis.call('LTRIM', of_tenant('dead', tenant), 0, most_dead - 1)
-  redis.call('EXPIRE', of_tenant('dead', tenant), dead_lifetime)
+  bury(tenant, id, redis.call('GETRANGE', key, BODY, BODY + longest_body - 1), reason, most_dead, dead_lifetime)
   done[#done + 1] = key
 end
 

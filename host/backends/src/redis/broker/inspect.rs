@@ -15,15 +15,18 @@ struct Stored {
     at: String,
 }
 
-pub(super) async fn backlog(broker: &Inner, tenant: &Tenant) -> Result<Backlog, BrokerError> {
-    let mut counts = redis::pipe();
-    for partition in broker.partitions.of_tenant(tenant) {
+pub(super) async fn queues(broker: &Inner, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
+    let (mut counts, partitions) = (redis::pipe(), broker.partitions.of_tenant(tenant));
+    for partition in &partitions {
         counts.zcard(partition.tenant_key("ready", tenant)).scard(partition.tenant_key("delayed", tenant));
         counts.hget(partition.held_key(), tenant.as_str()).llen(partition.tenant_key("dead", tenant));
     }
     let counts: Vec<Option<u64>> = broker.connection.pipeline(&counts).await?;
-    let sum = |kind: usize| counts.iter().skip(kind).step_by(4).flatten().sum();
-    Ok(Backlog { ready: sum(0), delayed: sum(1), leased: sum(2), dead: sum(3) })
+    let backlog = |counts: &[Option<u64>]| {
+        let count = |at: usize| counts.get(at).copied().flatten().unwrap_or(0);
+        Backlog { ready: count(0), delayed: count(1), leased: count(2), dead: count(3) }
+    };
+    Ok(partitions.into_iter().map(|partition| partition.queue).zip(counts.chunks(4).map(backlog)).collect())
 }
 
 /// Whether each request has its key, which it has for as long as it is queued or handed out.

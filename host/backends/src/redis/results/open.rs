@@ -40,7 +40,7 @@ pub(super) async fn open(
 
 fn read(key: &str, created: f64, (state, attempt, queue): Standing) -> Option<OpenResult> {
     let (tenant, id) = keys::of_result(key)?;
-    let queue = if queue.is_empty() { QueueName::default() } else { queue.parse().ok()? };
+    let queue = if queue.is_empty() { QueueName::default() } else { serde_json::from_str(&queue).ok()? };
     #[expect(clippy::cast_possible_truncation, reason = "microseconds are exact in a double for another 200 years")]
     let created = Timestamp::from_microsecond(created as i64).ok()?;
     Some(OpenResult { tenant, queue, id, state: read_state(&state).ok()?, attempt: attempt.parse().ok()?, created })

@@ -57,6 +57,10 @@ local function take(keys, arguments)
     if not result then
         return 'MISSING'
     elseif FINAL[result.state] then
+        if step == 'finish' then
+            -- Mognet's client revokes with a value that would live for ever.
+            redis.call('EXPIRE', KEYS[keys + 1], value_ttl, 'NX')
+        end
         return 'FINAL ' .. result.state
     elseif not sound(result) then
         return malformed(key)

@@ -37,7 +37,9 @@ pub(in crate::redis) fn add_new(call: &mut ScriptInvocation<'_>, tenant: &Tenant
     call.key(keys::result(tenant, id)).key(keys::metadata(tenant, id)).key(keys::children(tenant, request.parent().unwrap_or(id)));
     let child: &[u8] = if request.parent().is_some() { id.as_bytes() } else { &[] };
     let fields = result_fields(&pending(request, at));
-    let queue = request.queue_name.as_deref().filter(|name| *name != QueueName::default().as_str()).unwrap_or_default();
+    // JSON text, as every field: Mognet's client reads all of them.
+    let named = request.queue_name.as_deref().filter(|name| *name != QueueName::default().as_str());
+    let queue = named.map(quoted).unwrap_or_default();
     call.arg(child).arg(at.as_microsecond()).arg(queue).arg(2 * fields.len()).arg(2 * request.metadata.len());
     pairs(call, fields.iter().map(|(name, value)| (*name, value.as_str())));
     pairs(call, request.metadata.iter().map(|(key, value)| (key, value.as_str())));

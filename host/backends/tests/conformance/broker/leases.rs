@@ -73,7 +73,7 @@ async fn a_late_settlement_leaves_the_request_to_its_new_holder(world: World) {
     for verdict in verdicts {
         world.pass_time().await;
         let holder = take_one(&*node).await;
-        node.settle(&[Settlement { lease: late.clone(), verdict, cost: Duration::ZERO }]).await.unwrap();
+        node.settle(&[Settlement { lease: late.clone(), request: None, verdict, cost: Duration::ZERO }]).await.unwrap();
         assert_eq!(node.extend(std::slice::from_ref(&holder.lease)).await.unwrap(), []);
         assert_eq!(node.backlog(&world.tenant).await.unwrap(), Backlog { leased: 1, ..Backlog::default() });
     }

@@ -198,7 +198,10 @@ impl Run<'_> {
     async fn settle(&mut self, number: usize, verdict: &Verdict) {
         if let Some(lease) = self.lease(number) {
             self.model.settle(&lease, verdict);
-            self.node.settle(&[Settlement { lease, verdict: verdict.clone(), cost: Duration::from_millis(1) }]).await.unwrap();
+            self.node
+                .settle(&[Settlement { lease, request: None, verdict: verdict.clone(), cost: Duration::from_millis(1) }])
+                .await
+                .unwrap();
         }
     }
 

@@ -58,7 +58,7 @@ impl Twin {
             }
             Operation::Settle(number, verdict, cost) => {
                 for Delivery { lease, .. } in self.held.drain(..(*number).min(self.held.len())) {
-                    let settlement = Settlement { lease, verdict: verdict.clone(), cost: Duration::from_millis(*cost) };
+                    let settlement = Settlement { lease, request: None, verdict: verdict.clone(), cost: Duration::from_millis(*cost) };
                     self.broker.settle(&[settlement]).await.unwrap();
                 }
             }

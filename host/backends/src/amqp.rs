@@ -1,0 +1,294 @@
+//! The broker over RabbitMQ, in Mognet's wire format: what Mognet's clients submit is run here, and what is submitted here goes through the
+//! same queues, where workers of Mognet's may take it. Requests that nodes will soon run lie on Redis, under leases: RabbitMQ knows no
+//! renewal, no delay, and no fairness between applications.
+
+mod control;
+mod demand;
+mod link;
+mod messages;
+mod names;
+mod pump;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
+use lapin::options::QueueDeclareOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::FieldTable;
+use mogbox_core::NodeId;
+use mogbox_core::broker::{
+    Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Verdict,
+};
+use mogbox_core::ids::{QueueName, RequestId, Tenant};
+use mogbox_core::store::ResultStore;
+use mogbox_core::wire::broadcast::Broadcast;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::broker::{BATCH, BrokerSettings};
+use crate::redis::broker::RedisBroker;
+use control::{Asked, Listener};
+use demand::Demand;
+use link::{Link, Outgoing, within};
+use names::Declaration;
+use pump::Pump;
+
+/// Control messages that wait for the node.
+const HEARD: usize = 1_024;
+
+/// Time in which the last requests are moved when a node stops.
+const LAST_MOVES: Duration = Duration::from_secs(5);
+
+/// Time in which a request that RabbitMQ has sent gets to Redis, or nodes make room for it there.
+const ARRIVAL: Duration = Duration::from_millis(50);
+
+/// A node's broker on RabbitMQ and Redis.
+pub struct AmqpBroker {
+    link: Arc<Link>,
+    broker: RedisBroker,
+    apps: Vec<Tenant>,
+    asked: Arc<Asked>,
+    heard: Mutex<Option<mpsc::Receiver<Control>>>,
+    demand: Arc<Demand>,
+    /// What moves requests, and what listens; ended with the broker.
+    _tasks: JoinSet<()>,
+}
+
+/// What a node takes from RabbitMQ, and where to.
+pub struct Source {
+    /// The server, as `amqp://user:password@host:port/vhost`.
+    pub url: String,
+    /// Mognet's applications, which are tenants here.
+    pub apps: Vec<Tenant>,
+    /// The node.
+    pub node: NodeId,
+    /// The broker that requests are moved to, of the same queues.
+    pub broker: RedisBroker,
+    /// Where the results of the applications are.
+    pub results: Arc<dyn ResultStore>,
+}
+
+impl AmqpBroker {
+    /// Takes requests from these queues of the applications, and answers their clients, until it is dropped.
+    ///
+    /// # Errors
+    /// Where RabbitMQ does not answer, or has declared the queues otherwise.
+    pub async fn start(source: Source, settings: &BrokerSettings) -> Result<Self, BrokerError> {
+        let Source { url, apps, node, broker, results } = source;
+        let link = Arc::new(Link::new(url));
+        let channel = link.channel().await?;
+        for app in &apps {
+            for queue in &settings.queues {
+                within(Declaration::Tasks(app.clone(), queue.clone()).make(&channel)).await?;
+            }
+            within(Declaration::Control(app.clone(), node.clone()).make(&channel)).await?;
+        }
+        let (asked, demand, (sender, heard)) = (Arc::new(Asked::default()), Arc::new(Demand::default()), mpsc::channel(HEARD));
+        let mut tasks = JoinSet::new();
+        for app in &apps {
+            for queue in &settings.queues {
+                let (app, queue, longest_message) = (app.clone(), queue.clone(), settings.longest_message);
+                let (link, broker, results, demand) = (Arc::clone(&link), broker.clone(), Arc::clone(&results), Arc::clone(&demand));
+                tasks.spawn(Pump { app, queue, link, broker, results, demand, longest_message }.run());
+            }
+            let (app, node, queue) = (app.clone(), node.clone(), settings.queues.first().cloned().unwrap_or_default());
+            let (link, asked, heard, broker) = (Arc::clone(&link), Arc::clone(&asked), sender.clone(), broker.clone());
+            tasks.spawn(Listener { app, node, link, asked, heard, broker, queue }.run());
+        }
+        Ok(Self { link, broker, apps, asked, heard: Mutex::new(Some(heard)), demand, _tasks: tasks })
+    }
+
+    /// How many messages lie ready in one of RabbitMQ's queues.
+    async fn ready(&self, app: &Tenant, queue: &QueueName) -> Result<u64, BrokerError> {
+        let channel = self.link.channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(names::task_queue(app, queue).into(), options, FieldTable::default());
+        // Where nobody has declared it, nothing lies in it; the server has closed the channel then.
+        let count = within(declared.map(|declared| match declared {
+            Err(error) if is_not_found(&error) => Ok(None),
+            declared => declared.map(|queue| Some(queue.message_count())),
+        }));
+        let Some(count) = count.await? else { return Ok(0) };
+        within(channel.close(200, "".into())).await?;
+        Ok(u64::from(count))
+    }
+
+    /// Moves nothing more. What RabbitMQ has sent goes back, now, or when the connection ends.
+    async fn stop_pumps(&self) {
+        if tokio::time::timeout(LAST_MOVES, self.demand.close()).await.is_err() {
+            tracing::warn!("RabbitMQ does not end its subscriptions: what it has sent goes back when the connection ends");
+        }
+    }
+
+    /// Puts what is given back where workers of Mognet's take it as well. Returns the settlements that Redis needs then, where any differ.
+    async fn give_back(&self, settlements: &[Settlement]) -> Option<Vec<Settlement>> {
+        let message = |one: &Settlement| {
+            let given_back = one.verdict == Verdict::GiveBack && self.serves(&one.lease.tenant);
+            one.request.as_deref().filter(|_| given_back).map(|request| messages::given_back(&one.lease, request))
+        };
+        let back = settlements.iter().enumerate().filter_map(|(at, one)| Some((at, message(one)?)));
+        let (places, messages): (Vec<usize>, Vec<Outgoing>) = back.unzip();
+        if places.is_empty() {
+            return None;
+        }
+        // Else this node would take them again.
+        self.stop_pumps().await;
+        if let Err(error) = self.link.publish(messages).await {
+            tracing::warn!(%error, "cannot give requests back to RabbitMQ: they stay with Mogbox's nodes");
+            return None;
+        }
+        let mut settlements = settlements.to_vec();
+        for at in places {
+            if let Some(settlement) = settlements.get_mut(at) {
+                settlement.verdict = Verdict::Done;
+            }
+        }
+        Some(settlements)
+    }
+
+    fn serves(&self, tenant: &Tenant) -> bool {
+        self.apps.contains(tenant)
+    }
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    let not_found = AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND);
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if *error.kind() == not_found)
+}
+
+#[async_trait]
+impl Broker for AmqpBroker {
+    /// Requests of other tenants, and those that are to be held back first, are no business of RabbitMQ's.
+    async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError> {
+        let (ours, others): (Vec<_>, Vec<_>) = submissions.iter().partition(|one| self.serves(&one.tenant) && one.delay.is_zero());
+        if !others.is_empty() {
+            self.broker.submit(&others.into_iter().cloned().collect::<Vec<_>>()).await?;
+        }
+        if ours.is_empty() {
+            return Ok(());
+        }
+        self.link.publish(ours.into_iter().map(messages::request).collect()).await
+    }
+
+    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let call = self.demand.begins(wanted, true);
+        let received = self.broker.receive(wanted, wait).await;
+        self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
+        received
+    }
+
+    async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError> {
+        self.broker.extend(leases).await
+    }
+
+    async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError> {
+        self.broker.set_waiting(lease, waiting).await
+    }
+
+    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+        let call = self.demand.begins(wanted, false);
+        let given_back = self.give_back(settlements).await;
+        let received = self.broker.exchange(given_back.as_deref().unwrap_or(settlements), wanted).await;
+        self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
+        received
+    }
+
+    /// What lies in RabbitMQ cannot be asked for by id: a request of an application that is not on Redis may still be there.
+    async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
+        let known = self.broker.knows(requests).await?;
+        Ok(known.into_iter().zip(requests).map(|(known, (tenant, ..))| known || self.serves(tenant)).collect())
+    }
+
+    async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
+        self.broker.broadcast(message).await?;
+        match message {
+            Control::Revoke { tenant, id } if self.serves(tenant) => {
+                self.link.publish(vec![messages::to_all(tenant, &Broadcast::Revoke { id: *id }, None)]).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What nodes say over Redis, and Mognet's clients over RabbitMQ. A second listener gets the former only.
+    async fn control(&self) -> Result<BoxStream<'static, Control>, BrokerError> {
+        let nodes = self.broker.control().await?;
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(heard) = heard else { return Ok(nodes) };
+        let clients = stream::unfold(heard, |mut heard| async move { heard.recv().await.map(|message| (message, heard)) });
+        Ok(stream::select(nodes, clients).boxed())
+    }
+
+    /// Workers of Mognet's answer as well; a node of ours that answers over both is told of once.
+    async fn status(&self, tenant: &Tenant, wait: Duration) -> Result<Vec<NodeStatus>, BrokerError> {
+        if !self.serves(tenant) {
+            return self.broker.status(tenant, wait).await;
+        }
+        let (nodes, workers) = try_join(self.broker.status(tenant, wait), control::ask(&self.link, tenant, wait)).await?;
+        let by_id: BTreeMap<_, _> = workers.into_iter().chain(nodes).map(|status| (status.node_id.clone(), status)).collect();
+        Ok(by_id.into_values().collect())
+    }
+
+    async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError> {
+        match self.asked.take(query) {
+            Some((app, reply_to)) => self.link.publish(vec![messages::answer(&app, reply_to, query, status)]).await,
+            None => self.broker.answer(query, status).await,
+        }
+    }
+
+    async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError> {
+        loop {
+            let removed = self.broker.purge(tenant, queue, most).await?;
+            if !removed.is_empty() || !self.serves(tenant) {
+                return Ok(removed);
+            }
+            let left = self.ready(tenant, queue).await?;
+            // What is on its way from RabbitMQ has arrived by then.
+            tokio::time::sleep(ARRIVAL).await;
+            if left == 0 {
+                return self.broker.purge(tenant, queue, most).await;
+            }
+        }
+    }
+
+    /// What RabbitMQ has sent and Redis does not have yet is in neither number for a moment.
+    async fn queues(&self, tenant: &Tenant) -> Result<Vec<(QueueName, Backlog)>, BrokerError> {
+        let mut queues = self.broker.queues(tenant).await?;
+        if self.serves(tenant) {
+            for (queue, backlog) in &mut queues {
+                backlog.ready += self.ready(tenant, queue).await?;
+            }
+        }
+        Ok(queues)
+    }
+
+    /// Gives back what was moved and not begun.
+    async fn leave(&self) -> Result<(), BrokerError> {
+        self.stop_pumps().await;
+        loop {
+            let deliveries = self.broker.receive(BATCH, Duration::ZERO).await?;
+            let ours = deliveries.iter().filter(|delivery| self.serves(&delivery.lease.tenant)).count();
+            let settlements: Vec<Settlement> = deliveries.into_iter().map(|delivery| delivery.give_back(Duration::ZERO)).collect();
+            if !settlements.is_empty() {
+                self.exchange(&settlements, 0).await?;
+            }
+            // Requests of other tenants are there again at once.
+            if ours == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<(), BrokerError> {
+        self.broker.probe().await?;
+        self.link.channel().await.map(drop)
+    }
+
+    async fn dead_letters(&self, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {
+        self.broker.dead_letters(tenant, most).await
+    }
+}
