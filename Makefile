@@ -8,10 +8,13 @@ SECONDS ?= 60
 FUZZER := tests/fuzz/libfuzzer
 FOUND := $(BUILD)/fuzz/$(TARGET)
 
-.PHONY: help demo test bench fuzz lint audit build clean
+# The component whose tasks a Python worker serves as well.
+TWIN := $(BUILD)/guests/components/guest-twin.wasm
+
+.PHONY: help demo test bench bench-mognet fuzz lint audit build clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Set up, build, and watch tasks run on a node with no server beside it
 	@.ci/setup build
@@ -22,11 +25,12 @@ build: ## Build the optimised binary
 	@.ci/setup build
 	cargo build --release --package mogbox
 
-test: $(PYTHON_ENV)/ready ## Set up and run every test; the end-to-end tests come last
+test: $(PYTHON_ENV)/ready ## Set up and run every test: units, suites, Mognet's client, and end to end
 	cargo build --workspace --all-targets
 	cargo test --workspace --doc
 	cargo test --workspace --lib --bins
 	cargo test --workspace --test conformance --test sandbox --test worker --test short
+	MOGBOX=$(BUILD)/debug/mogbox TWIN=$(TWIN) $(PYTHON_ENV)/bin/python -m pytest --quiet tests/python
 	MOGBOX=$(BUILD)/debug/mogbox PYTHON=$(PYTHON_ENV)/bin/python cargo test --workspace --test e2e
 
 # More for `mogbox bench`, such as WHAT="drain --nodes 2 --threads 1" or WHAT=--full.
@@ -38,6 +42,11 @@ bench: ## Measure this machine: make bench, or make bench WHAT="drain latency --
 	$(BUILD)/release/mogbox build . --package guest-bench --output $(BUILD)/bench --target-dir $(BUILD)
 	cargo bench --package mogbox-runtime --bench engine
 	$(BUILD)/release/mogbox bench $(WHAT) --module $(BUILD)/bench/guest-bench.wasm
+
+bench-mognet: $(PYTHON_ENV)/ready ## Measure how fast Mogbox and Mognet's own worker drain the same queue over RabbitMQ
+	cargo build --release --package mogbox
+	$(BUILD)/release/mogbox build . --package guest-twin --output $(BUILD)/bench --target-dir $(BUILD)
+	MOGBOX=$(BUILD)/release/mogbox TWIN=$(BUILD)/bench/guest-twin.wasm $(PYTHON_ENV)/bin/python tests/python/throughput.py
 
 # tests/fuzz/src/targets lists the targets. No sanitizer: they make the engine slow to build, and clash with the memory that it reserves.
 fuzz: ## Fuzz one target for a time: make fuzz TARGET=message SECONDS=60
