@@ -1,11 +1,13 @@
 """Control messages and tools: who runs what, and queues that are emptied."""
 
+import json
 import uuid
 
 from mognet.broker.base_broker import MessagePayload
 
 from client import Client, until
 from conftest import Fleet
+from kinds import mogbox_only
 
 
 async def test_nodes_tell_what_they_run(client: Client):
@@ -65,3 +67,15 @@ async def test_a_worker_that_stops_is_told_of_no_more(fleet: Fleet):
     await until(one_consumer, "one consumes")
     nodes = await fleet.client.statuses(lambda nodes: len(nodes) == 1, "the other answers")
     assert not other.process.ended and len(nodes) == 1
+
+
+# Mognet's command line leaves the results of what it purges as they are.
+@mogbox_only
+async def test_a_purge_takes_what_waits_for_a_node_without_a_place_and_revokes_it(fleet: Fleet):
+    node = await fleet.start(concurrency=1)
+    async with fleet.client.busy():
+        waiting = [await fleet.client.submit("demo.meta") for _ in range(5)]
+        await fleet.client.until_waiting(5)
+        done = node.command("queues", "purge", "tasks", "--force", "--tenant", fleet.app, "--json")
+        assert json.loads(done) == {"queue": "tasks", "purged": 5, "complete": True}
+    assert [(await fleet.client.result(result)).state.value for result in waiting] == ["REVOKED"] * 5

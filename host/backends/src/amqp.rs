@@ -7,7 +7,9 @@ mod demand;
 mod link;
 mod messages;
 mod names;
+mod outage;
 mod pump;
+mod rarely;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +19,7 @@ use async_trait::async_trait;
 use futures::future::try_join;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
 use mogbox_core::NodeId;
@@ -34,18 +36,22 @@ use crate::broker::{BATCH, BrokerSettings};
 use crate::redis::broker::RedisBroker;
 use control::{Asked, Listener};
 use demand::Demand;
-use link::{Link, Outgoing, within};
+use link::{Link, Outgoing, close, within};
 use names::Declaration;
 use pump::Pump;
+use rarely::Rarely;
 
 /// Control messages that wait for the node.
 const HEARD: usize = 1_024;
 
 /// Time in which the last requests are moved when a node stops.
-const LAST_MOVES: Duration = Duration::from_secs(5);
+const LAST_MOVES: Duration = Duration::from_secs(2);
 
-/// Time in which a request that RabbitMQ has sent gets to Redis, or nodes make room for it there.
-const ARRIVAL: Duration = Duration::from_millis(50);
+/// How often messages that make no sense are told of.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a node notes which applications RabbitMQ carries requests for.
+const NOTE_EVERY: Duration = Duration::from_hours(1);
 
 /// A node's broker on RabbitMQ and Redis.
 pub struct AmqpBroker {
@@ -80,7 +86,7 @@ impl AmqpBroker {
     /// Where RabbitMQ does not answer, or has declared the queues otherwise.
     pub async fn start(source: Source, settings: &BrokerSettings) -> Result<Self, BrokerError> {
         let Source { url, apps, node, broker, results } = source;
-        let link = Arc::new(Link::new(url));
+        let link = Arc::new(Link::new(&url));
         let channel = link.channel().await?;
         for app in &apps {
             for queue in &settings.queues {
@@ -88,18 +94,21 @@ impl AmqpBroker {
             }
             within(Declaration::Control(app.clone(), node.clone()).make(&channel)).await?;
         }
+        close(&channel).await;
+        broker.note_carried(&apps).await?;
         let (asked, demand, (sender, heard)) = (Arc::new(Asked::default()), Arc::new(Demand::default()), mpsc::channel(HEARD));
         let mut tasks = JoinSet::new();
         for app in &apps {
             for queue in &settings.queues {
                 let (app, queue, longest_message) = (app.clone(), queue.clone(), settings.longest_message);
                 let (link, broker, results, demand) = (Arc::clone(&link), broker.clone(), Arc::clone(&results), Arc::clone(&demand));
-                tasks.spawn(Pump { app, queue, link, broker, results, demand, longest_message }.run());
+                tasks.spawn(Pump { app, queue, link, broker, results, demand, longest_message, told: Rarely::every(TOLD_EVERY) }.run());
             }
             let (app, node, queue) = (app.clone(), node.clone(), settings.queues.first().cloned().unwrap_or_default());
             let (link, asked, heard, broker) = (Arc::clone(&link), Arc::clone(&asked), sender.clone(), broker.clone());
-            tasks.spawn(Listener { app, node, link, asked, heard, broker, queue }.run());
+            tasks.spawn(Listener { app, node, link, asked, heard, broker, queue, told: Rarely::every(TOLD_EVERY) }.run());
         }
+        tasks.spawn(go_on_noting(broker.clone(), apps.clone()));
         Ok(Self { link, broker, apps, asked, heard: Mutex::new(Some(heard)), demand, _tasks: tasks })
     }
 
@@ -114,8 +123,25 @@ impl AmqpBroker {
             declared => declared.map(|queue| Some(queue.message_count())),
         }));
         let Some(count) = count.await? else { return Ok(0) };
-        within(channel.close(200, "".into())).await?;
+        close(&channel).await;
         Ok(u64::from(count))
+    }
+
+    /// Takes up to `most` messages out of one of RabbitMQ's queues, and adds the ids of their requests to `removed`.
+    async fn take_out(&self, app: &Tenant, queue: &QueueName, most: usize, removed: &mut Vec<RequestId>) -> Result<(), BrokerError> {
+        let channel = self.link.channel().await?;
+        let name = names::task_queue(app, queue);
+        for _ in 0..most {
+            let options = BasicGetOptions { no_ack: true };
+            let Some(message) = within(channel.basic_get(name.as_str().into(), options)).await? else { break };
+            let named = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+            match named {
+                Some(id) => removed.push(id),
+                None => self.broker.bury(app, queue, &message.data, "purged: it names no request").await?,
+            }
+        }
+        close(&channel).await;
+        Ok(())
     }
 
     /// Moves nothing more. What RabbitMQ has sent goes back, now, or when the connection ends.
@@ -138,7 +164,7 @@ impl AmqpBroker {
         }
         // Else this node would take them again.
         self.stop_pumps().await;
-        if let Err(error) = self.link.publish(messages).await {
+        if let Err(error) = self.link.publish_now(messages).await {
             tracing::warn!(%error, "cannot give requests back to RabbitMQ: they stay with Mogbox's nodes");
             return None;
         }
@@ -153,6 +179,15 @@ impl AmqpBroker {
 
     fn serves(&self, tenant: &Tenant) -> bool {
         self.apps.contains(tenant)
+    }
+}
+
+async fn go_on_noting(broker: RedisBroker, apps: Vec<Tenant>) {
+    loop {
+        tokio::time::sleep(NOTE_EVERY).await;
+        if let Err(error) = broker.note_carried(&apps).await {
+            tracing::warn!(%error, "cannot note which applications RabbitMQ carries requests for");
+        }
     }
 }
 
@@ -198,17 +233,20 @@ impl Broker for AmqpBroker {
         received
     }
 
-    /// What lies in RabbitMQ cannot be asked for by id: a request of an application that is not on Redis may still be there.
     async fn knows(&self, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
-        let known = self.broker.knows(requests).await?;
-        Ok(known.into_iter().zip(requests).map(|(known, (tenant, ..))| known || self.serves(tenant)).collect())
+        self.broker.knows(requests).await
     }
 
     async fn broadcast(&self, message: &Control) -> Result<(), BrokerError> {
         self.broker.broadcast(message).await?;
         match message {
+            // Only makes it fast: the REVOKED result is the truth, and many are revoked one after the other.
             Control::Revoke { tenant, id } if self.serves(tenant) => {
-                self.link.publish(vec![messages::to_all(tenant, &Broadcast::Revoke { id: *id }, None)]).await
+                let told = self.link.publish_now(vec![messages::to_all(tenant, &Broadcast::Revoke { id: *id }, None)]).await;
+                if let Err(error) = told {
+                    tracing::warn!(%error, request = %id, "workers of Mognet's are not told of a revocation");
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -241,18 +279,11 @@ impl Broker for AmqpBroker {
     }
 
     async fn purge(&self, tenant: &Tenant, queue: &QueueName, most: usize) -> Result<Vec<RequestId>, BrokerError> {
-        loop {
-            let removed = self.broker.purge(tenant, queue, most).await?;
-            if !removed.is_empty() || !self.serves(tenant) {
-                return Ok(removed);
-            }
-            let left = self.ready(tenant, queue).await?;
-            // What is on its way from RabbitMQ has arrived by then.
-            tokio::time::sleep(ARRIVAL).await;
-            if left == 0 {
-                return self.broker.purge(tenant, queue, most).await;
-            }
+        let mut removed = self.broker.purge(tenant, queue, most).await?;
+        if self.serves(tenant) && removed.len() < most {
+            self.take_out(tenant, queue, most - removed.len(), &mut removed).await?;
         }
+        Ok(removed)
     }
 
     /// What RabbitMQ has sent and Redis does not have yet is in neither number for a moment.
@@ -271,13 +302,11 @@ impl Broker for AmqpBroker {
         self.stop_pumps().await;
         loop {
             let deliveries = self.broker.receive(BATCH, Duration::ZERO).await?;
-            let ours = deliveries.iter().filter(|delivery| self.serves(&delivery.lease.tenant)).count();
             let settlements: Vec<Settlement> = deliveries.into_iter().map(|delivery| delivery.give_back(Duration::ZERO)).collect();
-            if !settlements.is_empty() {
-                self.exchange(&settlements, 0).await?;
-            }
-            // Requests of other tenants are there again at once.
-            if ours == 0 {
+            let given_back = self.give_back(&settlements).await;
+            self.broker.settle(given_back.as_deref().unwrap_or(&settlements)).await?;
+            // What is left is other tenants', or stays.
+            if given_back.is_none() {
                 return Ok(());
             }
         }

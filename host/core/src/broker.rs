@@ -57,7 +57,7 @@ pub enum Verdict {
     Done,
     /// Hand it out again after this time.
     RetryAfter(Duration),
-    /// Hand it out again at once, to any node.
+    /// Hand it out again at once, to any node: this one stops.
     GiveBack,
     /// Put it to the dead letters, with the reason.
     Reject(String),

@@ -25,7 +25,7 @@ pub struct Extent {
 pub struct Tree {
     /// The request.
     pub result: RequestResult,
-    /// What it submitted, sorted by id.
+    /// What it submitted, in the order in which it did.
     pub children: Vec<Tree>,
     /// Children that are not here: too many, too deep, or their results are gone.
     pub left_off: usize,
@@ -71,10 +71,11 @@ impl Walk<'_> {
             let all = ids.len();
             let room = if last { 0 } else { self.extent.width.min(MOST.saturating_sub(self.seen.len())) };
             let taken: Vec<_> = ids.into_iter().filter(|id| self.seen.insert(*id)).take(room).collect();
-            let results: Vec<RequestResult> = match taken.as_slice() {
+            let mut results: Vec<RequestResult> = match taken.as_slice() {
                 [] => Vec::new(),
                 ids => self.results.read(self.tenant, ids).await?.into_iter().flatten().collect(),
             };
+            results.sort_by_key(|result| (result.created, result.id));
             next.extend(results.iter().map(|result| result.id));
             let left_off = all - results.len();
             self.children.insert(*parent, Below { results, left_off });

@@ -123,6 +123,11 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&format!("panic: {}", text.unwrap_or("of unknown cause"))).into_response()
 }
 
+/// All permits of waits are taken.
+fn too_many_waits() -> Problem {
+    Problem::new(Code::TooManyWaits, format!("{MAX_WAITS} calls wait on this node already: ask again soon"))
+}
+
 /// Over a bound of the node.
 fn limited(limits: &Limits, bound: Bound) -> Problem {
     Problem::new(Code::OverBound, limits.explain(bound))

@@ -46,7 +46,7 @@ fn waiting_for_too_many_or_for_one_twice_is_refused() {
 
 #[test]
 fn a_guest_that_submits_itself_without_end_ends_at_the_bound_on_depth() {
-    let text = "over the bound depth of 64; a node started with --limit depth=VALUE raises it, up to 1000";
+    let text = "too many ancestors: over the bound depth; a node started with --limit depth=VALUE raises it";
     Victim::with_defaults().ends("hostile.descend", json!([]), "FAILURE", text);
 }
 

@@ -5,17 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use lapin::options::BasicAckOptions;
 use mogbox_core::NodeId;
 use mogbox_core::broker::{BrokerError, Control, NodeStatus};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
-use mogbox_core::retry::Backoff;
 use mogbox_core::wire::broadcast::{Broadcast, decode_answer, decode_broadcast};
 use tokio::sync::mpsc;
 
-use super::link::{Link, consume, unavailable, within};
+use super::link::{Link, close, consume, unavailable, within};
 use super::messages;
 use super::names::{self, Declaration};
+use super::outage::Outage;
+use super::rarely::Rarely;
 use crate::redis::broker::RedisBroker;
+
+/// Messages that RabbitMQ sends ahead.
+const AHEAD: u16 = 64;
+
+/// Nodes whose answers are gathered at most.
+const MOST_NODES: usize = 1_000;
 
 /// Questions that wait for the node's answer; those beyond are not answered.
 const MOST_ASKED: usize = 1_024;
@@ -50,34 +58,36 @@ pub(super) struct Listener {
     /// Where the dead letters are, and under which queue those of this listener.
     pub(super) broker: RedisBroker,
     pub(super) queue: QueueName,
+    pub(super) told: Rarely,
 }
 
 impl Listener {
     /// Listens until it is aborted.
     pub(super) async fn run(self) {
-        let mut failures = 0;
+        let (mut outage, what) = (Outage::none(), format!("listen to control messages of {} on RabbitMQ", self.app));
         loop {
-            let Err(error) = self.listen(&mut failures).await;
-            failures += 1;
-            tracing::warn!(%error, app = %self.app, failures, "cannot listen to control messages on RabbitMQ; trying again");
-            tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
+            let Err(error) = self.listen(&mut outage, &what).await;
+            outage.goes_on(&what, &error).await;
         }
     }
 
-    async fn listen(&self, failures: &mut u32) -> Result<std::convert::Infallible, BrokerError> {
+    async fn listen(&self, outage: &mut Outage, what: &str) -> Result<std::convert::Infallible, BrokerError> {
         let channel = self.link.channel().await?;
         within(Declaration::Control(self.app.clone(), self.node.clone()).make(&channel)).await?;
-        let mut messages = consume(&channel, &names::control_queue(&self.app, &self.node), true).await?;
+        let mut messages = consume(&channel, &names::control_queue(&self.app, &self.node), AHEAD).await?;
+        outage.ends(what);
         while let Some(delivery) = messages.next().await {
             let delivery = delivery.map_err(unavailable)?;
-            *failures = 0;
             let reply_to = delivery.properties.reply_to().as_ref().map(lapin::types::ShortString::as_str);
             if let Err(reason) = self.hear(&delivery.data, reply_to).await {
-                tracing::warn!(reason, app = %self.app, "a control message is passed over");
+                if let Some(others) = self.told.now() {
+                    tracing::warn!(reason, app = %self.app, others, "a control message is no such message: it is kept with the dead letters");
+                }
                 self.broker.bury(&self.app, &self.queue, &delivery.data, &reason).await?;
             }
+            within(delivery.acker.ack(BasicAckOptions::default())).await?;
         }
-        Err(unavailable("RabbitMQ ended the subscription"))
+        Err(unavailable("the subscription was ended"))
     }
 
     async fn hear(&self, body: &[u8], reply_to: Option<&str>) -> Result<(), String> {
@@ -105,11 +115,14 @@ pub(super) async fn ask(link: &Link, app: &Tenant, wait: Duration) -> Result<Vec
     let (channel, asker) = (link.channel().await?, NodeId::random());
     within(Declaration::Callback(app.clone(), asker.clone()).make(&channel)).await?;
     let queue = names::callback_queue(app, &asker);
-    let answers = consume(&channel, &queue, true).await?;
+    let answers = consume(&channel, &queue, AHEAD).await?;
     link.publish(vec![messages::to_all(app, &Broadcast::status_query(), Some(&queue))]).await?;
-    let told = answers.filter_map(async |delivery| decode_answer(&delivery.ok()?.data).ok());
-    let gathered = told.take_until(tokio::time::sleep(wait)).collect().await;
-    // It ends with its connection, if not now.
-    let _ = channel.close(200, "".into()).await;
+    let told = answers.filter_map(async |delivery| {
+        let delivery = delivery.ok()?;
+        within(delivery.acker.ack(BasicAckOptions::default())).await.ok()?;
+        decode_answer(&delivery.data).ok()
+    });
+    let gathered = told.take(MOST_NODES).take_until(tokio::time::sleep(wait)).collect().await;
+    close(&channel).await;
     Ok(gathered)
 }

@@ -1,12 +1,12 @@
-//! The connection to RabbitMQ, made again where it broke, and the channel through which messages are published.
+//! The connections to RabbitMQ, made again where they broke, and the channel through which messages are published.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, PublisherConfirm};
 use mogbox_core::broker::BrokerError;
 use mogbox_core::retry::Backoff;
@@ -16,6 +16,9 @@ use super::names::Declaration;
 
 /// Time that the server gets for each answer: a connection, or the confirmation of what was published.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time for what is not worth more waiting: it has another way, or only makes things faster.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who failed to connect just now does not try again at once: those who waited for the same connection would, one after the other.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -33,16 +36,23 @@ pub(super) struct Outgoing {
     pub(super) mandatory: bool,
 }
 
-/// One connection for everything; each use has a channel of its own.
+/// Two connections, as a server that is short of memory or disk reads nothing any more from one that publishes: what is taken from it
+/// must go on to be acknowledged. Each use has a channel of its own.
 pub(super) struct Link {
-    url: String,
-    connection: Mutex<Connected>,
+    takes: Connected,
+    publishes: Connected,
     publisher: Mutex<Option<Publisher>>,
+}
+
+/// A connection, made again where it broke.
+struct Connected {
+    url: String,
+    place: Mutex<Place>,
 }
 
 /// The connection, where there is one, or when the last attempt at it failed, and why.
 #[derive(Default)]
-struct Connected {
+struct Place {
     connection: Option<Connection>,
     failed: Option<(Instant, BrokerError)>,
 }
@@ -53,14 +63,14 @@ struct Publisher {
     declared: HashSet<Declaration>,
 }
 
-impl Link {
-    pub(super) fn new(url: String) -> Self {
-        Self { url, connection: Mutex::default(), publisher: Mutex::default() }
+impl Connected {
+    fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), place: Mutex::default() }
     }
 
     /// A new channel, over a new connection where the last one broke.
-    pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
-        let mut place = self.connection.lock().await;
+    async fn channel(&self) -> Result<Channel, BrokerError> {
+        let mut place = in_time(PATIENCE, self.place.lock()).await?;
         if !place.connection.as_ref().is_some_and(|connection| connection.status().connected()) {
             if let Some((_, error)) = place.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
                 return Err(error.clone());
@@ -74,17 +84,37 @@ impl Link {
             }
         }
         let connection = place.connection.as_ref().ok_or_else(|| unavailable("not connected"))?;
-        within(connection.create_channel()).await
+        let channel = within(connection.create_channel()).await;
+        if channel.is_err() {
+            place.connection = None;
+        }
+        channel
     }
 
     async fn connect(&self) -> Result<Connection, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name("mogbox".into());
         let mut uri: AMQPUri = self.url.parse().map_err(unavailable)?;
+        if uri.scheme == AMQPScheme::AMQPS {
+            return Err(unavailable(
+                "amqps is not supported: connect through a tunnel, such as stunnel or ssh, with an address of amqp://",
+            ));
+        }
         if uri.vhost.is_empty() {
             // As Mognet reads an address that ends with a slash.
             "/".clone_into(&mut uri.vhost);
         }
         within(Connection::connect_uri(uri, properties)).await
+    }
+}
+
+impl Link {
+    pub(super) fn new(url: &str) -> Self {
+        Self { takes: Connected::new(url), publishes: Connected::new(url), publisher: Mutex::default() }
+    }
+
+    /// A new channel for everything but publishing.
+    pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
+        self.takes.channel().await
     }
 
     /// Publishes messages, and waits until the server has taken all of them. A server that is away is waited for a while; what it may
@@ -93,27 +123,33 @@ impl Link {
         let (started, mut failures) = (Instant::now(), 0);
         loop {
             match self.publish_once(messages.clone()).await {
-                Err(_) if started.elapsed() < PATIENCE => failures += 1,
-                answer => return answer,
+                Err(Refusal::Failed(_)) if started.elapsed() < PATIENCE => failures += 1,
+                answer => return answer.map_err(BrokerError::from),
             }
             tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
         }
     }
 
-    async fn publish_once(&self, messages: Vec<Outgoing>) -> Result<(), BrokerError> {
+    /// Publishes messages where the server takes them now.
+    pub(super) async fn publish_now(&self, messages: Vec<Outgoing>) -> Result<(), BrokerError> {
+        in_time(SHORT_PATIENCE, self.publish_once(messages)).await?.map_err(BrokerError::from)
+    }
+
+    async fn publish_once(&self, messages: Vec<Outgoing>) -> Result<(), Refusal> {
         let confirms = self.send(messages).await?;
-        let confirmed = within(try_join_all(confirms)).await?;
-        if confirmed.iter().all(|one| matches!(one, Confirmation::Ack(None))) {
-            return Ok(());
+        for confirmed in within(try_join_all(confirms)).await? {
+            match confirmed {
+                Confirmation::Ack(None) => {}
+                Confirmation::Ack(Some(returned)) => return Err(Refusal::NoQueue(returned.delivery.routing_key.to_string())),
+                _ => return Err(unavailable("a message was not taken").into()),
+            }
         }
-        // Somebody may have removed what this channel declared.
-        *self.publisher.lock().await = None;
-        Err(unavailable("RabbitMQ did not take a message: no queue is bound for it, or its disk or memory is full"))
+        Ok(())
     }
 
     /// A channel on which anything failed is not used again.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<Vec<PublisherConfirm>, BrokerError> {
-        let mut place = self.publisher.lock().await;
+        let mut place = in_time(PATIENCE, self.publisher.lock()).await?;
         let mut publisher = match place.take().filter(|publisher| publisher.channel.status().connected()) {
             Some(publisher) => publisher,
             None => self.publisher().await?,
@@ -127,9 +163,31 @@ impl Link {
     }
 
     async fn publisher(&self) -> Result<Publisher, BrokerError> {
-        let channel = self.channel().await?;
+        let channel = self.publishes.channel().await?;
         within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(Publisher { channel, declared: HashSet::new() })
+    }
+}
+
+/// Why a message was not taken.
+enum Refusal {
+    /// Nobody has a queue of that name: waiting does not help.
+    NoQueue(String),
+    Failed(BrokerError),
+}
+
+impl From<BrokerError> for Refusal {
+    fn from(error: BrokerError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Refusal> for BrokerError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoQueue(name) => unavailable(format!("there is no queue {name:?}: start a worker that takes from it")),
+            Refusal::Failed(error) => error,
+        }
     }
 }
 
@@ -145,20 +203,27 @@ impl Publisher {
     }
 }
 
-/// Begins to take the messages of a queue.
-pub(super) async fn consume(channel: &Channel, queue: &str, no_ack: bool) -> Result<Consumer, BrokerError> {
-    let options = BasicConsumeOptions { no_ack, ..BasicConsumeOptions::default() };
-    within(channel.basic_consume(queue.into(), "".into(), options, FieldTable::default())).await
+/// Begins to take the messages of a queue, of which so many are sent ahead of their acknowledgement.
+pub(super) async fn consume(channel: &Channel, queue: &str, ahead: u16) -> Result<Consumer, BrokerError> {
+    within(channel.basic_qos(ahead, BasicQosOptions::default())).await?;
+    within(channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())).await
+}
+
+/// Ends the use of a channel; where that fails, it ends with its connection.
+pub(super) async fn close(channel: &Channel) {
+    let _ = within(channel.close(200, "".into())).await;
 }
 
 /// The answer, where it comes in time.
 pub(super) async fn within<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(_) => Err(unavailable(format!("RabbitMQ did not answer within {} s", PATIENCE.as_secs()))),
-    }
+    in_time(PATIENCE, call).await?.map_err(unavailable)
+}
+
+async fn in_time<T>(patience: Duration, call: impl Future<Output = T>) -> Result<T, BrokerError> {
+    let late = |_| unavailable(format!("no answer within {} s", patience.as_secs()));
+    tokio::time::timeout(patience, call).await.map_err(late)
 }
 
 pub(super) fn unavailable(error: impl std::fmt::Display) -> BrokerError {
-    BrokerError::Unavailable(error.to_string())
+    BrokerError::Unavailable(format!("RabbitMQ: {error}"))
 }

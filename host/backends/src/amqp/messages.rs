@@ -20,6 +20,9 @@ const PERSISTENT: u8 = 2;
 /// Header of a request that was handed out before: the fence of its last hand-out. Results know it, and admit none from before.
 const FENCE: &str = "x-mogbox-fence";
 
+/// No request is handed out as often: a larger fence was written by a stranger, and leaves no room to count.
+const MOST_HAND_OUTS: u32 = 1 << 30;
+
 /// The message of a request that is new.
 pub(super) fn request(Submission { tenant, queue, request, .. }: &Submission) -> Outgoing {
     carrying(tenant, queue, request)
@@ -33,17 +36,18 @@ pub(super) fn given_back(Lease { tenant, queue, fence, .. }: &Lease, request: &R
     Outgoing { properties: message.properties.with_headers(headers), ..message }
 }
 
-/// The fence of the last hand-out of a request; 0 where there was none.
+/// The fence of the last hand-out of a request; 0 where there was none, or none of ours.
 pub(super) fn fence_of(properties: &BasicProperties) -> u32 {
     match properties.headers().as_ref().and_then(|headers| headers.inner().get(FENCE)) {
-        Some(AMQPValue::LongUInt(fence)) => *fence,
+        Some(AMQPValue::LongUInt(fence)) if *fence <= MOST_HAND_OUTS => *fence,
         _ => 0,
     }
 }
 
 fn carrying(tenant: &Tenant, queue: &QueueName, request: &Request) -> Outgoing {
     Outgoing {
-        needs: Declaration::Tasks(tenant.clone(), queue.clone()),
+        // The queue is its workers' own: they declare it. Whoever submits must not be able to make any number of them.
+        needs: Declaration::TaskExchange(tenant.clone()),
         exchange: names::task_exchange(tenant),
         routing_key: names::task_queue(tenant, queue),
         body: encode_request(request),
@@ -85,4 +89,31 @@ fn properties(id: RequestId) -> BasicProperties {
         .with_content_type("application/json".into())
         .with_content_encoding("utf-8".into())
         .with_message_id(id.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_fence(value: AMQPValue) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        headers.insert(FENCE.into(), value);
+        BasicProperties::default().with_headers(headers)
+    }
+
+    #[test]
+    fn a_request_that_is_given_back_carries_its_fence() {
+        let request = Request::new("demo.add".parse().unwrap());
+        let lease = Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 7 };
+        assert_eq!(fence_of(&given_back(&lease, &request).properties), 7);
+        let submission = Submission { tenant: lease.tenant, queue: lease.queue, request: request.into(), delay: std::time::Duration::ZERO };
+        assert_eq!(fence_of(&super::request(&submission).properties), 0);
+    }
+
+    #[test]
+    fn a_fence_that_is_none_of_ours_counts_for_nothing() {
+        for strange in [AMQPValue::LongUInt(u32::MAX), AMQPValue::LongString("7".into()), AMQPValue::Boolean(true)] {
+            assert_eq!(fence_of(&with_fence(strange)), 0);
+        }
+    }
 }

@@ -69,6 +69,14 @@ impl RedisBroker {
         self.0.calls.bury(&self.0.partitions.of(queue, tenant), tenant, body, reason).await
     }
 
+    /// Notes that another broker carries requests of these tenants as well.
+    ///
+    /// # Errors
+    /// Where the server does not answer, or takes no writes.
+    pub(crate) async fn note_carried(&self, tenants: &[Tenant]) -> Result<(), BrokerError> {
+        inspect::note_carried(&self.0, tenants).await
+    }
+
     /// Queues requests that another broker carried, each with the fence of its last hand-out there, 0 for none. One that is queued or
     /// leased already is left as it is.
     ///

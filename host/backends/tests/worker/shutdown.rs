@@ -19,6 +19,7 @@ on_all! { World;
     a_task_that_pauses_because_its_node_drains_is_given_back_at_once
     what_is_handed_out_while_the_node_drains_is_given_back
     a_node_that_shuts_down_takes_no_more
+    what_is_given_back_while_another_node_waits_for_work_is_run_by_it
 }
 
 const GIVEN_BACK: Backlog = Backlog { ready: 1, delayed: 0, leased: 0, dead: 0 };
@@ -89,4 +90,25 @@ async fn a_node_that_shuts_down_takes_no_more(world: World) {
     node.shutdown().await;
     assert_eq!((world.counts(second).await, world.backlog().await), ((State::Pending, 0, 0), GIVEN_BACK));
     assert_eq!(script.executed(TASK), [1]);
+}
+
+async fn what_is_given_back_while_another_node_waits_for_work_is_run_by_it(world: World) {
+    let running = [0; 10].map(|_| Event::new());
+    let resisting = running.iter().fold(Script::default(), |script, event| script.resist(TASK, event));
+    let script = running.iter().fold(resisting, |script, _| script.answer(TASK, done())).ready();
+    let options = Options { concurrency: running.len(), drain_grace: Duration::from_millis(100), ..Options::default() };
+    let node = world.node_with(&script, options.clone()).await;
+    let mut ids = Vec::new();
+    for event in &running {
+        ids.push(world.submit_task(TASK).await);
+        event.happened().await;
+    }
+    let other = world.node_with(&script, options).await;
+    other.listens().await;
+    node.shutdown().await;
+    for id in ids {
+        assert_eq!(world.end(id).await, (State::Success, 2, 2));
+    }
+    other.shutdown().await;
+    assert_eq!(world.backlog().await, Backlog::default());
 }

@@ -68,7 +68,7 @@ impl Backend {
         match self {
             Self::Redis(url) => Arc::new(redis_broker(url, settings).await),
             Self::Embedded(broker) => Arc::new(broker.with(settings).unwrap()),
-            Self::Amqp(amqp) => Arc::new(amqp.broker(settings, true).await),
+            Self::Amqp(amqp) => Arc::new(amqp.broker(settings).await),
         }
     }
 
@@ -80,19 +80,11 @@ impl Backend {
         }
     }
 
-    /// A broker for who submits and looks, and takes nothing.
-    async fn client(&self, settings: BrokerSettings) -> Arc<dyn Broker> {
-        match self {
-            Self::Amqp(amqp) => Arc::new(amqp.broker(settings, false).await),
-            other => other.broker(settings).await,
-        }
-    }
-
     async fn intake(&self, settings: BrokerSettings) -> Arc<dyn Intake> {
         match self {
             Self::Redis(url) => Arc::new(RedisIntake::new(redis_broker(url, settings).await)),
             Self::Embedded(broker) => Arc::new(EmbeddedIntake::new(broker.with(settings).unwrap())),
-            Self::Amqp(amqp) => Arc::new(InTurn::new(Arc::clone(&amqp.results), self.client(settings).await)),
+            Self::Amqp(amqp) => Arc::new(InTurn::new(Arc::clone(&amqp.results), self.broker(settings).await)),
         }
     }
 }
@@ -111,13 +103,11 @@ pub(crate) struct Amqp {
 }
 
 impl Amqp {
-    /// A broker for the tenant, which takes requests or only submits them.
-    async fn broker(&self, settings: BrokerSettings, takes: bool) -> AmqpBroker {
+    async fn broker(&self, settings: BrokerSettings) -> AmqpBroker {
         let broker = redis_broker(&self.redis, settings.clone()).await;
         let (url, apps, results) = (self.url.clone(), vec![self.tenant.clone()], Arc::clone(&self.results));
-        let queues = if takes { settings.queues.clone() } else { Vec::new() };
         let source = Source { url, apps, node: NodeId::random(), broker, results };
-        AmqpBroker::start(source, &BrokerSettings { queues, ..settings }).await.unwrap()
+        AmqpBroker::start(source, &settings).await.unwrap()
     }
 }
 
@@ -180,7 +170,7 @@ impl World {
         let tenant = if let Backend::Amqp(amqp) = &backend { amqp.tenant.clone() } else { fresh_tenant() };
         let queue: QueueName = format!("q-{}", RequestId::random()).parse().unwrap();
         let settings = BrokerSettings { queues: vec![queue.clone()], ..BrokerSettings::default() };
-        let (broker, intake) = (backend.client(settings.clone()).await, backend.intake(settings).await);
+        let (broker, intake) = (backend.broker(settings.clone()).await, backend.intake(settings).await);
         let catalog = Arc::new(Catalog::new(modules));
         catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into()).await.unwrap();
         Self { backend, queue, tenant, results, state, broker, intake, catalog, _folder: folder }

@@ -289,7 +289,9 @@ impl std::fmt::Display for Exception {
             }
             Self::Timeout => f.write_str("the deadline passed"),
             Self::TooManyRetries { actual, max, .. } => write!(f, "{actual} attempts ended unexpectedly, at most {max} are allowed"),
-            Self::RecursionLimit => f.write_str("too many ancestors"),
+            Self::RecursionLimit => {
+                f.write_str("too many ancestors: over the bound depth; a node started with --limit depth=VALUE raises it")
+            }
             Self::NotReady => f.write_str("revoked before it ran"),
         }
     }

@@ -8,10 +8,10 @@ use mogbox_core::Tenant;
 use mogbox_core::broker::NodeStatus;
 use serde::Deserialize;
 
-use super::Api;
 use super::extract::{Caller, Parameters};
 use super::problem::{Code, Problem};
 use super::types::{NodeList, NodeView};
+use super::{Api, too_many_waits};
 
 /// Longest time that nodes get to answer.
 const LONGEST: f64 = 30.0;
@@ -41,7 +41,9 @@ pub(super) async fn list(
     Caller(tenant): Caller,
     Parameters(patience): Parameters<Patience>,
 ) -> Result<JsonBody<NodeList>, Problem> {
-    let mut answers = api.broker.status(&tenant, patience.parse()?).await?;
+    let patience = patience.parse()?;
+    let _permit = api.waits.try_acquire().map_err(|_| too_many_waits())?;
+    let mut answers = api.broker.status(&tenant, patience).await?;
     answers.sort_by(|one, other| one.node_id.cmp(&other.node_id));
     let mut nodes = Vec::with_capacity(answers.len());
     for answer in answers {

@@ -2,8 +2,7 @@
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use jiff::Timestamp;
-use mogbox_core::store::StoreError;
+use mogbox_core::revoke::revoke;
 use mogbox_core::{QueueName, Tenant};
 
 use super::Api;
@@ -23,26 +22,32 @@ pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Resu
     Ok(JsonBody(QueueList { queues: api.broker.queues(&tenant).await?.into_iter().map(view).collect() }))
 }
 
-/// Removes the tenant's requests that nobody has begun, and revokes them, so that whoever waits for one learns of it.
+/// Removes the tenant's requests that nobody runs now, and revokes them with all below them, so that whoever waits for one learns of it.
 pub(super) async fn purge(State(api): State<Api>, Caller(tenant): Caller, Queue(queue): Queue) -> Result<JsonBody<Purged>, Problem> {
     known(&api, &tenant, &queue).await?;
     let mut purged = 0;
     while purged < MOST {
-        let ids = api.broker.purge(&tenant, &queue, BATCH).await?;
-        if ids.is_empty() {
-            break;
+        // To its end, although the client may go meanwhile: what is out of the queue must not stay open.
+        let batch = tokio::spawn(purge_batch(api.clone(), tenant.clone(), queue.clone()));
+        match batch.await.map_err(|error| Problem::internal(&error))?? {
+            0 => break,
+            more => purged += more,
         }
-        for id in &ids {
-            match api.results.revoke(&tenant, *id, Timestamp::now()).await {
-                // What a stranger spoilt is gone from the queue all the same.
-                Ok(_) | Err(StoreError::Malformed(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        purged += ids.len();
     }
     tracing::info!(%tenant, %queue, purged, "purged a queue");
     Ok(JsonBody(Purged { queue, purged, complete: purged < MOST }))
+}
+
+/// Returns how many were removed. One that cannot be revoked does not keep the others from it.
+async fn purge_batch(api: Api, tenant: Tenant, queue: QueueName) -> Result<usize, Problem> {
+    let ids = api.broker.purge(&tenant, &queue, BATCH).await?;
+    let mut failure = None;
+    for id in &ids {
+        if let Err(error) = revoke(api.results.as_ref(), api.broker.as_ref(), &tenant, *id, false, &api.limits).await {
+            failure.get_or_insert(error);
+        }
+    }
+    failure.map_or(Ok(ids.len()), |error| Err(error.into()))
 }
 
 /// Others may take requests from a queue that this node does not know.

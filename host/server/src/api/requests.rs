@@ -17,7 +17,7 @@ use super::extract::{Caller, FRAME, Parameters, Target, read_json};
 use super::problem::{Code, Problem};
 use super::suggest::unknown_task;
 use super::types::{NewRequest, RequestView, Revoked, Submitted};
-use super::{Api, MAX_WAITS, limited};
+use super::{Api, limited, too_many_waits};
 
 /// Longest wait of one call.
 const LONGEST_WAIT: f64 = 60.0;
@@ -120,8 +120,7 @@ pub(super) async fn wait(
 ) -> Result<JsonBody<RequestView>, Problem> {
     let (time, parts) = (time.parse()?, fields.parse()?);
     find(&api, &tenant, id).await?;
-    let too_many = |_| Problem::new(Code::TooManyWaits, format!("{MAX_WAITS} calls wait on this node already: ask again soon"));
-    let _permit = api.waits.try_acquire().map_err(too_many)?;
+    let _permit = api.waits.try_acquire().map_err(|_| too_many_waits())?;
     let ids = [id];
     tokio::select! {
         waited = api.results.wait(&tenant, &ids, WaitMode::All) => drop(waited?),

@@ -41,6 +41,10 @@ impl Output {
     pub(super) fn table(&self, headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let mut table = Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if table.width() == Some(0) {
+            // A terminal that does not know how wide it is.
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
         table.set_header(headers.iter().map(|header| Cell::new(header).add_attribute(Attribute::Bold)));
         for row in rows {
             table.add_row(row.iter().map(|cell| escape(cell).into_owned()));

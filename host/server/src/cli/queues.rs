@@ -15,7 +15,7 @@ use crate::api::types::{Purged, QueueList, QueueView};
 Examples:
   mogbox queues status                          how much of the tenant lies in each queue of the node
   mogbox queues status --poll 2s                again every two seconds
-  mogbox queues purge tasks --force             remove and revoke what nobody has begun
+  mogbox queues purge tasks --force             remove and revoke what nobody runs now
 
 A node knows the queues that it takes requests from. What runs is not touched by a purge: `mogbox revoke` stops it.")]
 pub(super) struct Queues {
@@ -27,7 +27,7 @@ pub(super) struct Queues {
 enum Command {
     /// Count what of the tenant lies in each queue.
     Status(Poll),
-    /// Remove the tenant's requests that nobody has begun, and revoke them.
+    /// Remove the tenant's requests that nobody runs now, and revoke them with all below them.
     Purge(Purge),
 }
 

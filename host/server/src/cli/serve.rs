@@ -99,7 +99,7 @@ pub(super) struct Serve {
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true, default_value = "text")]
     log_format: LogFormat,
     /// What is logged: a level, or one a part, such as info,mogbox_core=debug.
-    #[arg(long, value_name = "FILTER", env = "MOGBOX_LOG", hide_env_values = true, default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "MOGBOX_LOG", hide_env_values = true, default_value = "info,lapin=off")]
     log: String,
 }
 

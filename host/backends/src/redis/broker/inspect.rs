@@ -7,7 +7,13 @@ use serde::Deserialize;
 use super::Inner;
 use crate::broker::{MOST_DEAD_READ, dead_letter, newest_first};
 
-/// A dead letter as `exchange.lua` writes it; `at` in microseconds since 1970, as text, which keeps it exact.
+/// Tenants whose requests another broker carries as well.
+const CARRIED: &str = "mogbox.carried";
+
+/// Seconds that it is kept after a node has said so: as long as results.
+const CARRIED_TTL: i64 = 21 * 86_400;
+
+/// A dead letter as `requests.lua` writes it; `at` in microseconds since 1970, as text, which keeps it exact.
 #[derive(Deserialize)]
 struct Stored {
     body: String,
@@ -29,13 +35,25 @@ pub(super) async fn queues(broker: &Inner, tenant: &Tenant) -> Result<Vec<(Queue
     Ok(partitions.into_iter().map(|partition| partition.queue).zip(counts.chunks(4).map(backlog)).collect())
 }
 
-/// Whether each request has its key, which it has for as long as it is queued or handed out.
+/// Whether each request has its key, which it has for as long as it is queued or handed out. One of a tenant whose requests another broker
+/// carries as well may be there, which nobody can tell.
 pub(super) async fn knows(broker: &Inner, requests: &[(Tenant, QueueName, RequestId)]) -> Result<Vec<bool>, BrokerError> {
     let mut questions = redis::pipe();
     for (tenant, queue, id) in requests {
-        questions.exists(broker.partitions.of(queue, tenant).request_key(tenant, *id));
+        questions.exists(broker.partitions.of(queue, tenant).request_key(tenant, *id)).sismember(CARRIED, tenant.as_str());
     }
-    if requests.is_empty() { Ok(Vec::new()) } else { Ok(broker.connection.pipeline(&questions).await?) }
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers: Vec<bool> = broker.connection.pipeline(&questions).await?;
+    Ok(answers.chunks(2).map(|either| either.contains(&true)).collect())
+}
+
+pub(super) async fn note_carried(broker: &Inner, tenants: &[Tenant]) -> Result<(), BrokerError> {
+    let mut note = redis::pipe();
+    let names: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
+    note.sadd(CARRIED, names).ignore().expire(CARRIED, CARRIED_TTL).ignore();
+    Ok(broker.connection.pipeline(&note).await?)
 }
 
 pub(super) async fn dead_letters(broker: &Inner, tenant: &Tenant, most: usize) -> Result<Vec<DeadLetter>, BrokerError> {

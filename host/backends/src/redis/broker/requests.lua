@@ -88,23 +88,6 @@ local function hold_back(tenant, id, wait)
   end
 end
 
--- Queues a new request. ARGV from `at` on: id, priority, delay, fence of its last hand-out elsewhere, body. One that is queued or leased
--- already is left as it is.
-local function queue(tenant, at)
-  local id, delay = ARGV[at], tonumber(ARGV[at + 2])
-  local numbers = {
-    priority = sane(ARGV[at + 1]), fence = sane(ARGV[at + 3]), expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence(),
-  }
-  if not redis.call('SET', request_key(tenant, id), text_of(numbers) .. ARGV[at + 4], 'NX') then
-    return
-  end
-  if delay > 0 then
-    hold_back(tenant, id, delay)
-  else
-    stand_ready(tenant, id, numbers)
-  end
-end
-
 -- Puts a message to the dead letters of a tenant, of which `most` are kept, for so many seconds.
 local function bury(tenant, id, body, reason, most, lifetime)
   local key = of_tenant('dead', tenant)

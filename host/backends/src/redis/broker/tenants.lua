@@ -167,6 +167,39 @@ local function put_tenants_back(changed)
   call_each('HDEL', dropped)
 end
 
+-- A request that is here comes from elsewhere: the holder of the lease with this fence gave it back, or somebody sent it again.
+local function come_back(tenant, id, fence)
+  if redis.call('ZREM', leases, lease_of(tenant, id, whole(fence))) == 1 then
+    hold(tenants[tenant], -1)
+    wait_no_more(tenant, id)
+    make_ready(tenant, id, fence)
+  else
+    renumber(tenant, id, function(numbers)
+      numbers.fence = math.max(numbers.fence, fence)
+    end)
+  end
+end
+
+-- Queues a request. ARGV from `at` on: id, priority, delay, fence of its last hand-out elsewhere, body. One that is queued or leased
+-- already is left as it is, but for what that fence says.
+local function queue(tenant, at)
+  local id, delay, fence = ARGV[at], tonumber(ARGV[at + 2]), sane(ARGV[at + 3])
+  local numbers = {
+    priority = sane(ARGV[at + 1]), fence = fence, expiries = 0, since = now, sequence = delay > 0 and 0 or next_sequence(),
+  }
+  if not redis.call('SET', request_key(tenant, id), text_of(numbers) .. ARGV[at + 4], 'NX') then
+    if fence > 0 then
+      come_back(tenant, id, fence)
+    end
+    return
+  end
+  if delay > 0 then
+    hold_back(tenant, id, delay)
+  else
+    stand_ready(tenant, id, numbers)
+  end
+end
+
 -- Takes up the one tenant whose requests a call queues.
 local function enter(name, share)
   take_up({ name })
