@@ -133,7 +133,8 @@ impl AmqpBroker {
         let name = names::task_queue(app, queue);
         for _ in 0..most {
             let options = BasicGetOptions { no_ack: true };
-            let Some(message) = within(channel.basic_get(name.as_str().into(), options)).await? else { break };
+            // What was taken out before RabbitMQ failed is to be told all the same.
+            let Ok(Some(message)) = within(channel.basic_get(name.as_str().into(), options)).await else { break };
             let named = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
             match named {
                 Some(id) => removed.push(id),
