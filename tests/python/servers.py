@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-import time
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Optional, Sequence
@@ -23,18 +23,48 @@ class Process:
     def __init__(self, command: Sequence[object], folder: Path, name: str, environment: Optional[dict] = None):
         self.log = folder / f"{name}.log"
         self.output = folder / f"{name}.out"
-        with self.log.open("wb") as log, self.output.open("wb") as output:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             )
         watch = WATCH.format(group=self._process.pid)
         self._watcher = subprocess.Popen(["sh", "-c", watch], stdin=subprocess.PIPE, start_new_session=True)
+        self._lines: list[str] = []
+        self._silent = False  # it will say nothing more
+        self._heard = threading.Condition()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        """Keeps what it says, and wakes who waits for that."""
+        with self.output.open("wb", buffering=0) as output:
+            for line in self._process.stdout:
+                output.write(line)
+                with self._heard:
+                    self._lines.append(line.decode(errors="replace"))
+                    self._heard.notify_all()
+        with self._heard:
+            self._silent = True
+            self._heard.notify_all()
+
+    def until_said(self, text: str) -> str:
+        """Waits until it says this, and returns the line."""
+
+        def found() -> Optional[str]:
+            return next((line for line in self._lines if text in line), None)
+
+        with self._heard:
+            self._heard.wait_for(lambda: found() or self._silent, START)
+            line = found()
+        if line is None:
+            raise self.fail(f"it did not say {text!r}")
+        return line
 
     @property
     def ended(self) -> bool:
@@ -62,6 +92,7 @@ class Process:
         self._process.wait(DEADLINE)
         self._watcher.stdin.close()
         self._watcher.wait(DEADLINE)
+        self._listener.join(DEADLINE)  # then its ports are free
 
     def stop(self) -> None:
         """In good order, which ends it; then what is left of its group."""
@@ -77,19 +108,6 @@ class Process:
 
     def fail(self, why: str) -> AssertionError:
         return AssertionError(f"{why}; it said:\n{self.said()[-4000:]}")
-
-    def until_port(self, port: int) -> None:
-        """Waits until it takes connections."""
-        end = time.monotonic() + START
-        while not takes_connections(port):
-            if self.ended or time.monotonic() > end:
-                raise self.fail(f"port {port} takes no connections")
-            time.sleep(0.02)
-
-
-def takes_connections(port: int) -> bool:
-    with closing(socket.socket()) as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_free(port: int) -> bool:
@@ -116,7 +134,7 @@ class Redis(Process):
         kept = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--databases", "1024"]
         super().__init__(["redis-server", "--port", port, *kept], folder, "redis")
         self.url = f"redis://127.0.0.1:{port}/0"
-        self.until_port(port)
+        self.until_said("Ready to accept connections")
 
 
 class RabbitMq(Process):
@@ -126,4 +144,4 @@ class RabbitMq(Process):
         port = port or free_ports(3)
         super().__init__([REPOSITORY / "tests/servers/rabbitmq", folder / "rabbitmq", port], folder, "rabbitmq")
         self.url = f"amqp://guest:guest@127.0.0.1:{port}"
-        self.until_port(port)
+        self.until_said("completed with")

@@ -124,11 +124,7 @@ class MogboxNode(Worker):
         self.url = self._address()
 
     def _address(self) -> str:
-        end = time.monotonic() + DEADLINE
-        while not (line := self.process.output.read_text()).endswith("\n"):
-            if self.process.ended or time.monotonic() > end:
-                raise self.process.fail("the node did not say where it listens")
-            time.sleep(0.02)
+        line = self.process.until_said("http://")
         return next(word for word in line.split() if word.startswith("http://"))
 
     def push(self, app: str) -> None:

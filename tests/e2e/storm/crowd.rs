@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{OnceLock, RwLock};
+use std::sync::{Condvar, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use mogbox_core::RequestId;
@@ -49,12 +49,21 @@ pub(super) struct Crowd {
     urls: RwLock<Vec<String>>,
     started: Instant,
     refused: AtomicUsize,
+    taken: Mutex<usize>,
+    one_more_taken: Condvar,
 }
 
 impl Crowd {
     pub(super) fn new(wishes: usize, urls: Vec<String>) -> Self {
         let wishes = (0..wishes).map(Wish::of).collect();
-        Self { wishes, urls: RwLock::new(urls), started: Instant::now(), refused: AtomicUsize::new(0) }
+        Self {
+            wishes,
+            urls: RwLock::new(urls),
+            started: Instant::now(),
+            refused: AtomicUsize::new(0),
+            taken: Mutex::default(),
+            one_more_taken: Condvar::new(),
+        }
     }
 
     pub(super) fn ids(&self) -> Vec<&str> {
@@ -78,10 +87,9 @@ impl Crowd {
 
     /// Ends when so many requests were taken.
     pub(super) fn await_taken(&self, number: usize) {
-        while self.wishes.iter().filter(|wish| wish.taken_after.get().is_some()).count() < number {
-            assert!(self.started.elapsed() < LONGEST, "not {number} requests taken after {LONGEST:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let taken = self.taken.lock().unwrap();
+        let waited = self.one_more_taken.wait_timeout_while(taken, LONGEST, |taken| *taken < number).unwrap().1;
+        assert!(!waited.timed_out(), "not {number} requests taken after {LONGEST:?}");
     }
 
     /// Lets the clients work, and strikes each time so much has passed, until all their requests are done. Returns the strikes.
@@ -110,6 +118,8 @@ impl Crowd {
         let started = Instant::now();
         self.until(number, |api| api.try_post("/v1/requests", &wish.request).filter(|answer| answer.status == 202));
         wish.taken_after.set(started.elapsed()).unwrap();
+        *self.taken.lock().unwrap() += 1;
+        self.one_more_taken.notify_all();
     }
 
     fn wait(&self, number: usize, wish: &Wish) {

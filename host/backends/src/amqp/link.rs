@@ -227,3 +227,17 @@ async fn in_time<T>(patience: Duration, call: impl Future<Output = T>) -> Result
 pub(super) fn unavailable(error: impl std::fmt::Display) -> BrokerError {
     BrokerError::Unavailable(format!("RabbitMQ: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_asks_for_tls_is_not_spoken_to_in_plain_text() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let link = Link::new(&format!("amqps://{}", listener.local_addr().unwrap()));
+        let refused = link.channel().await.unwrap_err().to_string();
+        assert!(refused.contains("amqps is not supported") && refused.contains("tunnel"), "{refused}");
+        assert!(futures::FutureExt::now_or_never(listener.accept()).is_none());
+    }
+}
