@@ -274,7 +274,8 @@ impl Broker for AmqpBroker {
 
     async fn answer(&self, query: RequestId, status: NodeStatus) -> Result<(), BrokerError> {
         match self.asked.take(query) {
-            Some((app, reply_to)) => self.link.publish(vec![messages::answer(&app, reply_to, query, status)]).await,
+            // Whoever asked waits for a moment only, and revocations are heard after this.
+            Some((app, reply_to)) => self.link.publish_now(vec![messages::answer(&app, reply_to, query, status)]).await,
             None => self.broker.answer(query, status).await,
         }
     }
