@@ -226,6 +226,10 @@ impl Broker for AmqpBroker {
         self.broker.set_waiting(lease, waiting).await
     }
 
+    async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError> {
+        self.broker.reshare(tenant).await
+    }
+
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let call = self.demand.begins(wanted, false);
         let given_back = self.give_back(settlements).await;

@@ -3,8 +3,9 @@
 mod receive;
 mod settings;
 
+pub use mogbox_core::Share;
 pub(crate) use receive::{Claimed, Line, Lull, Message, exchange, receive};
-pub use settings::{BrokerSettings, Share};
+pub use settings::BrokerSettings;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ mod modules;
 mod purge;
 mod results;
 mod state;
+mod tenants;
 mod thread;
 
 use std::fs::{File, TryLockError};
@@ -28,6 +29,7 @@ pub use intake::EmbeddedIntake;
 pub use modules::EmbeddedModules;
 pub use results::EmbeddedResults;
 pub use state::EmbeddedState;
+pub use tenants::EmbeddedTenants;
 
 /// Grows with each change of a table that an older node could not read.
 const SCHEMA_VERSION: i64 = 3;
@@ -159,7 +161,7 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), OpenError
     for update in UPDATES.iter().skip(applied) {
         connection.execute_batch(update).map_err(failed)?;
     }
-    for schema in [results::SCHEMA, state::SCHEMA, modules::SCHEMA, broker::SCHEMA] {
+    for schema in [results::SCHEMA, state::SCHEMA, modules::SCHEMA, tenants::SCHEMA, broker::SCHEMA] {
         connection.execute_batch(schema).map_err(failed)?;
     }
     connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)

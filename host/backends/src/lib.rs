@@ -4,6 +4,7 @@
 mod error;
 mod modules;
 mod results;
+mod tenants;
 mod topics;
 
 pub mod amqp;

@@ -10,6 +10,7 @@ mod observe;
 mod results;
 mod scripts;
 mod state;
+mod tenants;
 mod watch;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ pub use modules::RedisModules;
 pub use observe::ServerFigures;
 pub use results::RedisResults;
 pub use state::RedisState;
+pub use tenants::RedisTenants;
 
 /// The longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -122,6 +122,11 @@ pub enum Control {
         /// Whose.
         tenant: Tenant,
     },
+    /// The tenant's record changed.
+    TenantChanged {
+        /// Whose.
+        tenant: Tenant,
+    },
     /// Say which requests of this tenant you run: answered with [`Broker::answer`].
     Status {
         /// Of the question: its answers carry it.
@@ -208,6 +213,10 @@ pub trait Broker: Send + Sync + 'static {
     /// Says whether a request that is held only waits for others. While it does, it does not count against its tenant's cap: those it
     /// waits for must be able to run. Passed over where the lease was lost. A broker without caps has nothing to do here.
     async fn set_waiting(&self, lease: &Lease, waiting: bool) -> Result<(), BrokerError>;
+
+    /// Takes notice that a tenant's share is another now, so that what waits is handed out by it at once. Without it, that happens with the
+    /// tenant's next submission or settlement. A broker without shares has nothing to do here.
+    async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError>;
 
     /// Settles deliveries, then hands out up to `wanted` requests that lie ready, without waiting: one round trip for what a busy node
     /// needs. A delivery whose lease was lost is left to its new holder, and settling one twice changes nothing. Where the call fails,

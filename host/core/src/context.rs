@@ -20,6 +20,8 @@ use crate::request::Request;
 use crate::retry::Backoff;
 use crate::store::{Popped, ResultStore, StateStore, StoreError, Waits, Written};
 use crate::submit::Submitter;
+use crate::tenants::Terms;
+use crate::usage::{Meter, Usage};
 use crate::worker::capacity::Capacity;
 
 pub use children::{ChildOutcome, MAX_WAIT_IDS, NewChild};
@@ -38,6 +40,8 @@ pub struct Services {
     pub capacity: Arc<Capacity>,
     /// Where its requests come from, and are told that they wait.
     pub broker: Arc<dyn Broker>,
+    /// Where what is stored is added up.
+    pub meter: Arc<Meter>,
     /// This node.
     pub node_id: NodeId,
 }
@@ -48,6 +52,7 @@ pub struct TaskContext {
     lease: Lease,
     request: Arc<Request>,
     limits: Limits,
+    terms: Arc<Terms>,
     stop: Stop,
     deadline: Option<Duration>,
     started: Instant,
@@ -62,8 +67,8 @@ pub struct AttemptIdentity {
     pub lease: Lease,
     /// The request.
     pub request: Arc<Request>,
-    /// The bounds.
-    pub limits: Limits,
+    /// What holds for its tenant.
+    pub terms: Arc<Terms>,
     /// The host's wish that it ends.
     pub stop: Stop,
     /// Time from now until the request's deadline.
@@ -74,9 +79,9 @@ impl TaskContext {
     /// The view of an attempt that starts now.
     #[must_use]
     pub fn new(services: Services, identity: AttemptIdentity) -> Self {
-        let AttemptIdentity { lease, request, limits, stop, deadline } = identity;
-        let started = Instant::now();
-        Self { services, lease, request, limits, stop, deadline, started, waits: Mutex::default(), children: OnceCell::new() }
+        let AttemptIdentity { lease, request, terms, stop, deadline } = identity;
+        let (started, limits) = (Instant::now(), terms.limits_of(&request.name));
+        Self { services, lease, request, limits, terms, stop, deadline, started, waits: Mutex::default(), children: OnceCell::new() }
     }
 
     /// The request.
@@ -185,10 +190,12 @@ impl TaskContext {
     /// Where a key or a bound is not kept, the request is held by another attempt, or the store does not answer.
     pub async fn set_metadata(&self, entries: &Entries) -> Result<(), ContextError> {
         self.check_entries(entries, Bound::MetadataKeys, Bound::Metadata)?;
+        self.check_protected(entries, |_| None)?;
         self.check_holder()?;
         if entries.is_empty() {
             return Ok(());
         }
+        self.meter(entries.size());
         let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
         let written = self.in_time(self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits))).await?;
         self.stored(written)
@@ -214,6 +221,7 @@ impl TaskContext {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
+        self.meter(value.size());
         let (tenant, id, fence) = (&self.lease.tenant, self.request.id, self.lease.fence);
         let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, fence, key, value, &self.limits))).await?;
         self.stored(written)
@@ -245,6 +253,10 @@ impl TaskContext {
         self.stored(written)
     }
 
+    fn meter(&self, bytes: usize) {
+        self.services.meter.add(&self.lease.tenant, Usage::stored(bytes));
+    }
+
     fn check_entries(&self, entries: &Entries, keys: Bound, bytes: Bound) -> Result<(), ContextError> {
         if entries.len() > self.limits.length(keys) {
             return Err(self.over(keys));
@@ -253,6 +265,17 @@ impl TaskContext {
             return Err(self.over(bytes));
         }
         entries.iter().try_for_each(|(key, _)| check_key(key)).map_err(ContextError::from)
+    }
+
+    /// Whether no entry is under a key that the operator protects, but for those with the value that `allowed` gives.
+    fn check_protected<'a>(&self, entries: &Entries, allowed: impl Fn(&str) -> Option<&'a Json>) -> Result<(), ContextError> {
+        let forged = |(key, value): &(&str, &Json)| self.terms.protects(key) && allowed(key) != Some(*value);
+        match entries.iter().find(forged) {
+            Some((key, _)) => Err(ContextError::Denied(format!(
+                "metadata key {key:?} is protected: it is set when a request is submitted from outside, and tasks may read it only"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// An attempt that lost its lease writes nothing more, even before a later one has started and the store could tell.

@@ -5,18 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a bound counts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Bytes, written as `64MiB`.
-    Bytes,
-    /// Milliseconds, written as `30s`.
-    Milliseconds,
-    /// A plain number.
-    Count,
-    /// Hundredths of a whole, written as `50%`.
-    Percent,
-}
+mod overrides;
+mod unit;
+
+pub use overrides::Overrides;
+pub use unit::Unit;
+use unit::{GIB, HOUR, KIB, MIB, SECOND};
 
 /// Declares every bound once: its field, name, unit, default, hard maximum and what it is for.
 macro_rules! bounds {
@@ -79,12 +73,6 @@ macro_rules! bounds {
     };
 }
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-const SECOND: u64 = 1_000;
-const HOUR: u64 = 3_600 * SECOND;
-
 bounds! {
     /// Memory of an attempt, over all its memories and tables.
     Memory memory "memory" Bytes 64 * MIB, 4 * GIB;
@@ -124,6 +112,18 @@ bounds! {
     Retries retries "retries" Count 3, 100;
     /// An uploaded module.
     Module module "module" Bytes 64 * MIB, GIB;
+    /// Modules of a tenant.
+    Modules modules "modules" Count 1_000, 1_000;
+    /// All versions of all modules that are kept of a tenant.
+    ModuleBytes module_bytes "module-bytes" Bytes 16 * GIB, 1_024 * GIB;
+    /// Requests of a tenant that run at the same time, over all nodes.
+    InFlight in_flight "in-flight" Count 1_000, 1_000_000;
+    /// Requests of a tenant that wait for their turn or their time.
+    Queued queued "queued" Count 10_000_000, 1_000_000_000;
+    /// Requests that a tenant may submit through one node in a second.
+    Submissions submissions "submissions" Count 100_000, 10_000_000;
+    /// What a tenant's requests store in a day (UTC): arguments, metadata, state, values and reports.
+    Stored stored "stored" Bytes 1_024 * GIB, 1_024 * 1_024 * GIB;
 }
 
 impl Bound {
@@ -139,10 +139,47 @@ impl Bound {
             | Self::HostCalls
             | Self::HostBytes
             | Self::Result
+            | Self::InFlight
+            | Self::Submissions
             | Self::Module => 1,
             _ => 0,
         }
     }
+}
+
+impl Bound {
+    /// The bound of that name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn named(name: &str) -> Result<Self, LimitError> {
+        Self::ALL.iter().copied().find(|bound| bound.name() == name).ok_or_else(|| LimitError::Unknown {
+            name: shortened(name),
+            known: Self::ALL.iter().map(|bound| bound.name()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The bound of that name with a value that it may have, such as `memory` and `128MiB`.
+    ///
+    /// # Errors
+    /// Where there is no such bound, the value is malformed, or it is under the minimum or over the hard maximum.
+    pub fn read(name: &str, value: &str) -> Result<(Self, u64), LimitError> {
+        let bound = Self::named(name)?;
+        let parsed = bound.unit().parse(value);
+        let malformed = || LimitError::Malformed { bound, value: shortened(value), expected: bound.unit().expected() };
+        let number = parsed.ok_or_else(malformed)?;
+        if number < bound.minimum() {
+            return Err(LimitError::TooSmall { bound, value: value.to_owned(), minimum: bound.unit().show(bound.minimum()) });
+        }
+        if number > bound.maximum() {
+            return Err(LimitError::TooLarge { bound, value: value.to_owned(), maximum: bound.unit().show(bound.maximum()) });
+        }
+        Ok((bound, number))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 impl fmt::Display for Bound {
@@ -200,20 +237,25 @@ impl Limits {
     /// # Errors
     /// Where there is no such bound, the value is malformed, or it is over the hard maximum.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LimitError> {
-        let bound = Bound::ALL.iter().copied().find(|bound| bound.name() == name).ok_or_else(|| LimitError::Unknown {
-            name: name.to_owned(),
-            known: Bound::ALL.iter().map(|bound| bound.name()).collect::<Vec<_>>().join(", "),
-        })?;
-        let parsed = bound.unit().parse(value);
-        let number = parsed.ok_or_else(|| LimitError::Malformed { bound, value: value.to_owned(), expected: bound.unit().expected() })?;
-        if number < bound.minimum() {
-            return Err(LimitError::TooSmall { bound, value: value.to_owned(), minimum: bound.unit().show(bound.minimum()) });
-        }
-        if number > bound.maximum() {
-            return Err(LimitError::TooLarge { bound, value: value.to_owned(), maximum: bound.unit().show(bound.maximum()) });
-        }
+        let (bound, number) = Bound::read(name, value)?;
         *self.slot(bound) = number;
         Ok(())
+    }
+
+    /// These bounds, but for those that are laid down otherwise.
+    #[must_use]
+    pub fn with(&self, overrides: &Overrides) -> Self {
+        let mut limits = self.clone();
+        overrides.iter().for_each(|(bound, number)| *limits.slot(bound) = number);
+        limits
+    }
+
+    /// These bounds, but for those that are laid down lower.
+    #[must_use]
+    pub fn lowered(&self, overrides: &Overrides) -> Self {
+        let mut limits = self.clone();
+        overrides.iter().for_each(|(bound, number)| *limits.slot(bound) = number.min(self.get(bound)));
+        limits
     }
 
     /// The value of a bound with its unit, for people.
@@ -249,50 +291,6 @@ pub fn over_bound(bound: Bound, limit: &str) -> String {
         return format!("over the bound {bound} of {limit}, which is the most that any node allows");
     }
     format!("over the bound {bound} of {limit}; a node started with --limit {bound}=VALUE raises it, up to {maximum}")
-}
-
-const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
-const PERCENT: [(&str, u64); 1] = [("%", 1)];
-const TIMES: [(&str, u64); 4] = [("ms", 1), ("h", HOUR), ("m", 60 * SECOND), ("s", SECOND)];
-
-impl Unit {
-    const fn expected(self) -> &'static str {
-        match self {
-            Self::Bytes => "a size such as 512KiB, 64MiB or 2GiB",
-            Self::Milliseconds => "a time such as 500ms, 30s, 5m or 1h",
-            Self::Count => "a whole number",
-            Self::Percent => "a share such as 50%",
-        }
-    }
-
-    /// Reads a value with its unit; none where it is malformed.
-    #[must_use]
-    pub fn parse(self, text: &str) -> Option<u64> {
-        let units: &[(&str, u64)] = match self {
-            Self::Bytes => &SIZES,
-            Self::Milliseconds => &TIMES,
-            Self::Count => &[("", 1)],
-            Self::Percent => &PERCENT,
-        };
-        let split = |(suffix, factor): &(&str, u64)| text.strip_suffix(suffix)?.trim_end().parse::<u64>().ok()?.checked_mul(*factor);
-        units.iter().find_map(split)
-    }
-
-    /// A value with its unit, in the largest unit that leaves a whole number.
-    #[must_use]
-    pub fn show(self, value: u64) -> String {
-        let units: &[(&str, u64)] = match self {
-            Self::Bytes => &SIZES,
-            Self::Milliseconds => &[("h", HOUR), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1)],
-            Self::Count => &[("", 1)],
-            Self::Percent => &PERCENT,
-        };
-        let fits = units.iter().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
-        fits.map_or_else(
-            || format!("{value}{}", units.last().map_or("", |unit| unit.0)),
-            |(suffix, factor)| format!("{}{suffix}", value / factor),
-        )
-    }
 }
 
 #[cfg(test)]

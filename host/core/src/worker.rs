@@ -25,9 +25,10 @@ use crate::catalog::Catalog;
 use crate::context::Services;
 use crate::executor::{Executor, StopReason};
 use crate::ids::NodeId;
-use crate::limits::Limits;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
+use crate::tenants::Tenants;
+use crate::usage::Meter;
 use capacity::Capacity;
 use control::Listener;
 use exchange::Exchange;
@@ -48,8 +49,6 @@ pub struct WorkerSettings {
     pub node_id: NodeId,
     /// Requests run at once; those that wait for children come on top.
     pub concurrency: usize,
-    /// The bounds of every attempt.
-    pub limits: Limits,
     /// Time that running guests get to finish at shutdown.
     pub drain_grace: Duration,
     /// Time that a revoked guest gets to finish.
@@ -73,6 +72,10 @@ pub struct Ports {
     pub executor: Arc<dyn Executor>,
     /// Takes children in.
     pub submitter: Arc<Submitter>,
+    /// What holds for each tenant.
+    pub tenants: Arc<Tenants>,
+    /// Where what is used is added up.
+    pub meter: Arc<Meter>,
 }
 
 /// A running worker. Stop it with [`Worker::shutdown`]; dropped without it, its attempts are stopped and their requests handed out
@@ -103,6 +106,7 @@ impl Worker {
             submitter: Arc::clone(&ports.submitter),
             capacity: Arc::clone(&capacity),
             broker: Arc::clone(&ports.broker),
+            meter: Arc::clone(&ports.meter),
             node_id: settings.node_id.clone(),
         };
         let revocations = Arc::new(Revocations { ports: ports.clone(), running: Arc::clone(&running), grace: settings.revoke_grace });
@@ -112,8 +116,9 @@ impl Worker {
             running: Arc::clone(&running),
             revocations: Arc::clone(&revocations),
         };
+        let (tenants, shifted_at) = (Arc::clone(&ports.tenants), Arc::clone(&ports.broker));
         let revocations = tokio::spawn(async move {
-            tokio::join!(listener.run(), revocations.look());
+            tokio::join!(listener.run(), revocations.look(), tenants.watch(|shifted| control::reshare(&shifted_at, shifted)));
         });
         let reconciler = reconciler::watch(Arc::clone(&ports.results), Arc::clone(&ports.broker), settings.lost_after);
         let drain_grace = settings.drain_grace;

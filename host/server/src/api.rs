@@ -1,6 +1,7 @@
 //! The HTTP API `/v1`: turns calls into calls of the ports and answers with JSON or a problem. Knows no backend, no sandbox, no
 //! command line.
 
+mod access;
 mod dead_letters;
 mod extract;
 mod guard;
@@ -13,8 +14,10 @@ mod problem;
 mod queues;
 pub(crate) mod requests;
 mod suggest;
+mod tenants;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub(crate) mod types;
 
 use std::any::Any;
@@ -24,17 +27,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use mogbox_core::catalog::Catalog;
 use mogbox_core::submit::Submitter;
-use mogbox_core::{Bound, Broker, Executor, Limits, ResultStore};
+use mogbox_core::tenants::TenantStore;
+use mogbox_core::usage::{Meter, UsageStore};
+use mogbox_core::{Bound, Broker, Executor, Limits, ResultStore, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub(crate) use guard::is_loopback;
+pub(crate) use access::Gate;
 pub(crate) use listen::serve;
 pub(crate) use problem::{Code, Problem};
 
@@ -60,8 +65,18 @@ pub(crate) struct Api {
     pub(crate) executor: Arc<dyn Executor>,
     /// Takes requests in.
     pub(crate) submitter: Arc<Submitter>,
-    /// The bounds.
+    /// The bounds of whoever has none of its own.
     pub(crate) limits: Arc<Limits>,
+    /// What holds for each tenant.
+    pub(crate) tenants: Arc<Tenants>,
+    /// Tenants' records.
+    pub(crate) tenant_store: Arc<dyn TenantStore>,
+    /// What tenants used.
+    pub(crate) usage: Arc<dyn UsageStore>,
+    /// Where what is used is added up.
+    pub(crate) meter: Arc<Meter>,
+    /// Who may call.
+    pub(crate) gate: Arc<Gate>,
     /// Permits of uploads.
     pub(crate) uploads: Arc<Semaphore>,
     /// Permits of waits.
@@ -89,13 +104,18 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/nodes", get(nodes::list))
         .route("/v1/queues", get(queues::list))
         .route("/v1/queues/{queue}/requests", delete(queues::purge))
+        .route("/v1/tenants", get(tenants::list).post(tenants::create))
+        .route("/v1/tenants/{tenant}", get(tenants::show).patch(tenants::change).delete(tenants::delete))
+        .route("/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/v1/tokens/{token}", delete(tokens::remove))
+        .route("/v1/usage", get(tenants::usage))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(guard::only_this_machine))
+        .layer(from_fn_with_state(api.clone(), access::authenticate))
         .with_state(api)
 }
 
@@ -103,7 +123,10 @@ async fn no_such_route(uri: Uri) -> Problem {
     let shown: String = uri.path().chars().take(80).collect();
     Problem::new(
         Code::NoSuchRoute,
-        format!("there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules, /v1/queues, /v1/nodes and /v1/dead-letters"),
+        format!(
+            "there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules, /v1/queues, /v1/nodes, /v1/dead-letters, \
+             /v1/usage, /v1/tenants and /v1/tokens"
+        ),
     )
 }
 

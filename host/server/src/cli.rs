@@ -18,7 +18,10 @@ mod serve;
 mod show;
 mod submit;
 mod tasks;
+mod tenants;
+mod tokens;
 mod tree;
+mod usage;
 mod values;
 mod watch;
 
@@ -27,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use mogbox_core::Tenant;
+use mogbox_core::tokens::Token;
 
 use client::{Client, Refused};
 use output::Output;
@@ -60,9 +64,12 @@ struct Common {
     /// The node to talk to.
     #[arg(long, global = true, env = "MOGBOX_SERVER", hide_env_values = true, value_name = "URL", default_value = "http://127.0.0.1:7777")]
     server: String,
-    /// Whose requests and modules.
-    #[arg(long, global = true, env = "MOGBOX_TENANT", hide_env_values = true, value_name = "NAME", default_value = "default")]
-    tenant: Tenant,
+    /// Whose requests and modules; those of the token's tenant, or else of the tenant `default`, where absent.
+    #[arg(long, global = true, env = "MOGBOX_TENANT", hide_env_values = true, value_name = "NAME")]
+    tenant: Option<Tenant>,
+    /// The token that lets you in, where the node asks for one; best given as the environment variable.
+    #[arg(long, global = true, env = "MOGBOX_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
     /// Print JSON for scripts instead of text for people; what the node refuses is a problem on standard error.
     #[arg(long, global = true)]
     json: bool,
@@ -70,7 +77,11 @@ struct Common {
 
 impl Common {
     fn client(&self) -> anyhow::Result<Client> {
-        Client::new(&self.server, self.tenant.clone())
+        Client::new(&self.server, self.tenant.clone(), self.token()?)
+    }
+
+    fn token(&self) -> anyhow::Result<Option<Token>> {
+        Ok(self.token.as_deref().filter(|token| !token.is_empty()).map(|token| token.trim().parse()).transpose()?)
     }
 
     fn output(&self) -> Output {
@@ -108,6 +119,12 @@ enum Command {
     Queues(queues::Queues),
     /// List what was given up, with the reason.
     DeadLetters(dead_letters::DeadLetters),
+    /// Make, list, limit, suspend or delete tenants.
+    Tenants(tenants::Tenants),
+    /// Make, list or remove the tokens that let callers in.
+    Tokens(tokens::Tokens),
+    /// Show what a tenant used, by day.
+    Usage(usage::UsageArgs),
     /// Measure how fast this machine is with Mogbox.
     Bench(bench::BenchArgs),
 }
@@ -133,6 +150,9 @@ pub fn run() -> ExitCode {
         Command::Nodes(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Queues(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Tenants(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Tokens(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Usage(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Bench(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| fail(&error, as_json))

@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use mogbox_core::catalog::Catalog;
-use mogbox_core::submit::Submitter;
+use mogbox_core::submit::{Quotas, Submitter};
+use mogbox_core::usage::Meter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Limits, NodeId, QueueName, Tenant};
+use mogbox_core::{Limits, NodeId, QueueName, Tenant, Tenants};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, MAX_UPLOADS, MAX_WAITS};
+use crate::api::{self, Api, Gate, MAX_UPLOADS, MAX_WAITS};
 pub(crate) use backends::Backends;
 pub(crate) use signals::Signals;
 
@@ -29,7 +30,7 @@ const REVOKE_GRACE: Duration = Duration::from_secs(2);
 
 /// How a node is to run: composed and checked once, by the command line.
 pub(crate) struct NodeSettings {
-    /// A loopback address.
+    /// A loopback address, but where there are tokens.
     pub(crate) listen: SocketAddr,
     /// Where everything is kept.
     pub(crate) backend: Backend,
@@ -43,6 +44,8 @@ pub(crate) struct NodeSettings {
     pub(crate) artifacts: Option<PathBuf>,
     /// The bounds.
     pub(crate) limits: Limits,
+    /// Metadata keys that only guests of trusted tenants may write.
+    pub(crate) protected: Vec<String>,
     /// The length of a lease.
     pub(crate) lease: Duration,
     /// Time that running requests get at shutdown.
@@ -80,9 +83,16 @@ pub(crate) async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().context("cannot tell the address")?;
     let node_id = NodeId::random();
-    let backends = Backends::open(&settings.backend, &settings.queues, settings.lease, &node_id).await?;
+    let backends = Backends::open(&settings.backend, backends::broker_settings(&settings), &node_id).await?;
+    check_access(&settings, &backends).await?;
     let place = backends.place.clone();
+    let usage = Arc::clone(&backends.usage);
     let node = start(&settings, node_id.clone(), backends).await?;
+    let meter = Arc::clone(&node.api.meter);
+    let metering = tokio::spawn({
+        let (meter, usage) = (Arc::clone(&meter), Arc::clone(&usage));
+        async move { meter.run(usage.as_ref()).await }
+    });
     let (draining, stopping) = (node.api.draining.clone(), node.api.stopping.clone());
     let serving = tokio::spawn(api::serve(listener, api::router(node.api), stopping.clone()));
     tell_ready(address, &place);
@@ -92,6 +102,8 @@ pub(crate) async fn run(settings: NodeSettings) -> anyhow::Result<()> {
     draining.cancel();
     signals.exit_at_next();
     node.worker.shutdown().await;
+    metering.abort();
+    meter.store(usage.as_ref()).await;
     stopping.cancel();
     serving.await.context("the API panicked")?;
     tracing::info!("stopped");
@@ -106,6 +118,7 @@ struct Running {
 
 async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> anyhow::Result<Running> {
     let api = compose_api(settings, &backends)?;
+    api.tenants.refresh().await.context("cannot read the records of tenants")?;
     let leases = LeaseKeeper::start(backends.lease_broker, settings.lease).await.context("cannot start to renew leases")?;
     let ports = Ports {
         broker: backends.broker,
@@ -114,11 +127,12 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         catalog: Arc::clone(&api.catalog),
         executor: Arc::clone(&api.executor),
         submitter: Arc::clone(&api.submitter),
+        tenants: Arc::clone(&api.tenants),
+        meter: Arc::clone(&api.meter),
     };
     let worker = WorkerSettings {
         node_id,
         concurrency: settings.concurrency,
-        limits: settings.limits.clone(),
         drain_grace: settings.drain,
         revoke_grace: REVOKE_GRACE,
         lost_after: settings.lost_after,
@@ -128,13 +142,23 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
 
 fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<Api> {
     let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
+    let (records, shares, meter) = (Arc::clone(&backends.tenants), backends.shares.clone(), Arc::<Meter>::default());
+    let protected = settings.protected.iter().cloned().collect();
+    let tenants = Arc::new(Tenants::new(Arc::clone(&records), settings.limits.clone(), protected, shares));
+    let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage));
+    let submitter = Submitter::of_tenants(Arc::clone(&backends.intake), Arc::clone(&tenants), Arc::clone(&meter)).with_quotas(quotas);
     Ok(Api {
-        submitter: Arc::new(Submitter::new(Arc::clone(&backends.intake), settings.limits.clone())),
+        submitter: Arc::new(submitter),
         results,
         broker,
         catalog: Arc::new(Catalog::new(Arc::clone(&backends.modules))),
         executor: backends::sandbox(settings, Arc::clone(&backends.modules))?,
         limits: Arc::new(settings.limits.clone()),
+        tenants,
+        tenant_store: records,
+        usage: Arc::clone(&backends.usage),
+        meter,
+        gate: Arc::new(Gate::new(Arc::clone(&backends.tokens), !settings.listen.ip().is_loopback())),
         uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
         waits: Arc::new(Semaphore::new(MAX_WAITS)),
         draining: CancellationToken::new(),
@@ -152,11 +176,28 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         guest_memory: None,
         artifacts: None,
         limits,
+        protected: Vec::new(),
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),
     };
-    compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease, &NodeId::random()).await?)
+    compose_api(&settings, &Backends::open(&settings.backend, backends::broker_settings(&settings), &NodeId::random()).await?)
+}
+
+/// Whoever reaches the API of a node without tokens may do everything, so that nobody else may reach it.
+async fn check_access(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<()> {
+    if backends.tokens.count().await? > 0 {
+        return Ok(());
+    }
+    if settings.listen.ip().is_loopback() {
+        tracing::info!("there are no tokens: the API listens on this machine only, and whoever reaches it may do everything");
+        return Ok(());
+    }
+    bail!(
+        "cannot listen on {}: there are no tokens, and whoever reaches the API may run code; start the node on a loopback address such as \
+         127.0.0.1:7777, make a token there with `mogbox tokens create --admin`, then start it again",
+        settings.listen
+    )
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -1,21 +1,21 @@
 //! What whoever opens a broker says about the queues it consumes and what each tenant may use.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mogbox_core::ids::{QueueName, Tenant};
+use mogbox_core::share::MOST_WEIGHT;
+use mogbox_core::{Share, Shares};
 
 use crate::error::OpenError;
 
 const MOST_QUEUES: usize = 64;
 const MOST_SHARDS: u32 = 256;
 const MOST_IN_FLIGHT: u32 = 1_000_000;
-const MOST_WEIGHT: u32 = 10_000;
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_LEASE: Duration = Duration::from_millis(10);
 
 /// Settings of a broker. Nodes that share a backend should agree on all of them and must agree on `shards`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BrokerSettings {
     /// The queues consumed and looked at; requests may be submitted to others.
     pub queues: Vec<QueueName>,
@@ -23,27 +23,12 @@ pub struct BrokerSettings {
     pub lease: Duration,
     /// What a tenant may use that `tenants` does not name.
     pub share: Share,
-    /// What tenants named here may use.
-    pub tenants: BTreeMap<Tenant, Share>,
+    /// What tenants may use that have a share of their own, as it stands now.
+    pub tenants: Shares,
     /// Parts into which each queue is split on Redis; the embedded broker has one.
     pub shards: u32,
     /// The longest message taken for a request, in bytes; a longer one goes to the dead letters.
     pub longest_message: usize,
-}
-
-/// What a tenant may use of each queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// Requests in flight at the same time, over all nodes.
-    pub in_flight: u32,
-    /// Its part where there is more work than nodes can do, in proportion to the others' weights.
-    pub weight: u32,
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self { in_flight: 1_000, weight: 1 }
-    }
 }
 
 impl Default for BrokerSettings {
@@ -52,7 +37,7 @@ impl Default for BrokerSettings {
             queues: vec![QueueName::default()],
             lease: Duration::from_secs(30),
             share: Share::default(),
-            tenants: BTreeMap::new(),
+            tenants: Shares::default(),
             shards: 1,
             longest_message: 48 * 1024 * 1024,
         }
@@ -68,20 +53,13 @@ impl BrokerSettings {
         within("queues", self.queues.len(), 1, MOST_QUEUES)?;
         within("lease in milliseconds", self.lease.as_millis(), SHORTEST_LEASE.as_millis(), LONGEST_LEASE.as_millis())?;
         within("shards", self.shards, 1, MOST_SHARDS)?;
-        self.share.check("default")?;
-        self.tenants.iter().try_for_each(|(tenant, share)| share.check(tenant.as_str()))
+        within("in_flight", self.share.in_flight, 1, MOST_IN_FLIGHT)?;
+        within("weight", self.share.weight, 1, MOST_WEIGHT)
     }
 
     /// What a tenant may use.
     pub(crate) fn share_of(&self, tenant: &Tenant) -> Share {
-        self.tenants.get(tenant).copied().unwrap_or(self.share)
-    }
-}
-
-impl Share {
-    fn check(self, whose: &str) -> Result<(), OpenError> {
-        within(&format!("in_flight of {whose}"), self.in_flight, 1, MOST_IN_FLIGHT)?;
-        within(&format!("weight of {whose}"), self.weight, 1, MOST_WEIGHT)
+        self.tenants.of(tenant).unwrap_or(self.share)
     }
 }
 
@@ -108,8 +86,7 @@ mod tests {
         assert_eq!(lease, "cannot use the broker's settings: lease in milliseconds is 0; expected 10 to 86400000");
         assert!(with(|settings| settings.queues.clear()).contains("queues is 0; expected 1 to 64"));
         assert!(with(|settings| settings.shards = 0).contains("shards is 0"));
-        let weightless = with(|settings| settings.tenants = BTreeMap::from([(Tenant::default(), Share { in_flight: 1, weight: 0 })]));
-        assert!(weightless.contains("weight of default is 0; expected 1 to 10000"), "{weightless}");
+        assert!(with(|settings| settings.share.weight = 0).contains("weight is 0; expected 1 to 10000"));
         assert_eq!(BrokerSettings::default().check(), Ok(()));
     }
 }

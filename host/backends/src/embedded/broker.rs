@@ -97,6 +97,10 @@ impl Broker for EmbeddedBroker {
         settle::set_waiting(self, lease, waiting).await
     }
 
+    async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError> {
+        submit::reshare(self, tenant).await
+    }
+
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = EmbeddedLine::new(self);
         exchange(&mut line, settlements, wanted, self.settings.longest_message).await

@@ -129,6 +129,13 @@ impl Broker for RedisBroker {
         self.0.calls.set_waiting(&self.0.partitions.of(&lease.queue, &lease.tenant), lease, waiting).await
     }
 
+    async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError> {
+        for partition in self.0.partitions.of_tenant(tenant) {
+            self.0.calls.reshare(&partition, tenant).await?;
+        }
+        Ok(())
+    }
+
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = RedisLine::new(&self.0);
         exchange(&mut line, settlements, wanted, self.0.settings.longest_message).await

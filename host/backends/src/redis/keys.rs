@@ -23,6 +23,23 @@ pub(super) const PROBE: &str = "mogbox.probe";
 /// Counts the changes of all tenants' modules. Lives for ever.
 pub(super) const GENERATION: &str = "mogbox.modules";
 
+/// Each tenant's record. Lives for ever.
+pub(super) const TENANTS: &str = "mogbox.tenants";
+
+/// Tenants by the revision of their record, also of those whose record was removed. Lives for ever.
+pub(super) const TENANT_REVISIONS: &str = "mogbox.tenants.revisions";
+
+/// Each token's record by its digest. Lives for ever.
+pub(super) const TOKENS: &str = "mogbox.tokens";
+
+/// When each token was last used, in seconds since 1970.
+pub(super) const TOKEN_USES: &str = "mogbox.tokens.used";
+
+/// What a tenant used in a day. Lives for 400 days.
+pub(super) fn usage(tenant: &Tenant, day: jiff::civil::Date) -> String {
+    format!("{tenant}.mogbox.usage.{day}")
+}
+
 pub(super) fn result(tenant: &Tenant, id: RequestId) -> String {
     format!("{tenant}.mognet.result.{id}")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use mogbox_backends::broker::{BrokerSettings, Share};
+use mogbox_core::Tenants;
 use mogbox_core::broker::{Broker, Settlement, Verdict};
 use mogbox_core::ids::NodeId;
 use mogbox_core::intake::InTurn;
@@ -82,8 +83,8 @@ impl Node {
         let backend = world.backend.clone();
         let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();
         let ports = ports(world, Arc::new(Tapped { broker, taps: Arc::clone(&taps) }), script, &options.limits);
-        let Options { concurrency, limits, drain_grace, revoke_grace, lost_after, .. } = options;
-        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace, lost_after };
+        let Options { concurrency, drain_grace, revoke_grace, lost_after, .. } = options;
+        let settings = WorkerSettings { node_id: id.clone(), concurrency, drain_grace, revoke_grace, lost_after };
         let worker = runtime.spawn(async move { Worker::start(settings, ports, leases) }).await.unwrap();
         Self { id, taps, worker: Some(worker), runtime: Some(runtime) }
     }
@@ -159,5 +160,7 @@ fn ports(world: &World, broker: Arc<dyn Broker>, script: &Arc<Script>, limits: &
         state: Arc::clone(&world.state),
         catalog: Arc::clone(&world.catalog),
         executor: Arc::clone(script) as _,
+        tenants: Arc::new(Tenants::alike(limits.clone())),
+        meter: Arc::default(),
     }
 }

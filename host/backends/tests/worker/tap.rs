@@ -80,6 +80,10 @@ impl Broker for Tapped {
         self.broker.set_waiting(lease, waiting).await
     }
 
+    async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError> {
+        self.broker.reshare(tenant).await
+    }
+
     async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
         let deliveries = self.broker.exchange(settlements, wanted).await?;
         self.taps.settled.send_modify(|settled| settled.extend_from_slice(settlements));

@@ -98,6 +98,8 @@ impl TaskContext {
     /// The request of a child. Every bound on it is checked where it is submitted.
     fn child_request(&self, child: NewChild) -> Result<Request, ContextError> {
         let name: TaskName = child.name.parse().map_err(|error: InvalidName| ContextError::Invalid(error.to_string()))?;
+        // A child may be told who its parent is for, and no more.
+        self.check_protected(&child.metadata, |key| self.request.metadata.get(key))?;
         let mut request = Request::new(name);
         request.args = child.args;
         request.kwargs = child.kwargs;
@@ -303,6 +305,7 @@ impl From<SubmitError> for ContextError {
             SubmitError::Invalid(text) => Self::Invalid(text),
             SubmitError::OverBound { bound, text } => Self::over(bound, text),
             SubmitError::Store(error) => Self::Unavailable(error.to_string()),
+            error @ SubmitError::Suspended(_) => Self::Denied(error.to_string()),
             SubmitError::Broker(BrokerError::Unavailable(text) | BrokerError::Malformed(text)) => Self::Unavailable(text),
         }
     }

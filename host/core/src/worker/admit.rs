@@ -63,15 +63,15 @@ impl Pipeline {
     }
 
     fn plan(&self, delivery: &Delivery, serving: Option<Digest>) -> Plan {
-        let request = &delivery.request;
-        if request.stack.len() > self.settings.limits.length(Bound::Depth) {
+        let (request, terms) = (&delivery.request, self.ports.tenants.terms(&delivery.lease.tenant));
+        if request.stack.len() > terms.limits.length(Bound::Depth) {
             return Plan::Refuse(State::Failure, Exception::RecursionLimit);
         }
         if request.deadline.and_then(|deadline| deadline.moment()).is_some_and(|moment| moment <= Timestamp::now()) {
             return Plan::Refuse(State::Revoked, Exception::Timeout);
         }
         match serving {
-            Some(module) => check_bounds(request, &self.settings.limits).map_or_else(too_much, |()| Plan::Run(module)),
+            Some(module) => check_bounds(request, &terms.limits).map_or_else(too_much, |()| Plan::Run(module)),
             None => Plan::Refuse(State::Invalid, Exception::UnknownTask(request.name.to_string())),
         }
     }
@@ -86,13 +86,13 @@ impl Pipeline {
             ancestors: if looks_up { delivery.request.stack.clone() } else { Vec::new() },
             // The broker counts hand-outs that ended with their node even before a start was written.
             expiries: delivery.expiries,
-            max_unexpected: self.max_retries(),
+            max_unexpected: self.max_retries(delivery),
             start: matches!(plan, Plan::Run(_)).then(|| (self.settings.node_id.clone(), at)),
         }
     }
 
-    fn max_retries(&self) -> u32 {
-        u32::try_from(self.settings.limits.retries).unwrap_or(u32::MAX)
+    fn max_retries(&self, delivery: &Delivery) -> u32 {
+        u32::try_from(self.ports.tenants.terms(&delivery.lease.tenant).limits.retries).unwrap_or(u32::MAX)
     }
 
     /// The texts are Mognet's: its clients may look for them.
@@ -103,7 +103,7 @@ impl Pipeline {
             (Begun::Final(_), _) => Admission::Forget("it is done already"),
             (Begun::Fenced, _) => Admission::Abandon,
             (Begun::TooManyRetries(actual), _) => {
-                let exception = Exception::TooManyRetries { id, actual, max: self.max_retries() };
+                let exception = Exception::TooManyRetries { id, actual, max: self.max_retries(delivery) };
                 Admission::Refuse { state: State::Failure, exception, dead: true }
             }
             (Begun::Orphaned { ancestor, revoked: true }, _) => revoked(format!("Parent request id={ancestor} was revoked")),

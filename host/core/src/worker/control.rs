@@ -1,4 +1,4 @@
-//! Listens to what is said to every node: revocations, changes of modules, and questions for what the node runs.
+//! Listens to what is said to every node: revocations, changes of modules and tenants, and questions for what the node runs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use super::Ports;
 use super::revocations::Revocations;
 use super::running::Running;
-use crate::broker::{BrokerError, Control, NodeStatus};
+use crate::broker::{Broker, BrokerError, Control, NodeStatus};
 use crate::ids::{NodeId, RequestId, Tenant};
 use crate::retry::Backoff;
 
@@ -44,6 +44,7 @@ impl Listener {
             match message {
                 Control::Revoke { tenant, id } => self.revocations.told_of(&tenant, id).await,
                 Control::ModulesChanged { tenant } => self.ports.catalog.forget(&tenant),
+                Control::TenantChanged { .. } => self.ports.tenants.look_again(),
                 Control::Status { id, tenant } => self.answer(id, &tenant).await,
             }
         }
@@ -55,6 +56,15 @@ impl Listener {
         let status = NodeStatus { node_id: self.node_id.clone(), running_request_ids: running.take(MOST_NAMED).collect() };
         if let Err(error) = self.ports.broker.answer(query, status).await {
             tracing::warn!(%error, "cannot tell what this node runs");
+        }
+    }
+}
+
+/// Lets the broker take notice of tenants whose share is another now. One that it does not is served by it with its next submission.
+pub(super) async fn reshare(broker: &Arc<dyn Broker>, tenants: Vec<Tenant>) {
+    for tenant in tenants {
+        if let Err(error) = broker.reshare(&tenant).await {
+            tracing::warn!(%tenant, %error, "the broker does not know of a tenant's new share yet");
         }
     }
 }

@@ -23,6 +23,10 @@ use crate::report::Report;
 use crate::result::{Exception, State, Value};
 use crate::retry::Backoff;
 use crate::store::{Step, StoreError, Transition, Transitioned, Waits};
+use crate::usage::Usage;
+
+/// How long a request of a suspended tenant waits, that was handed out all the same.
+const SUSPENDED_WAIT: Duration = Duration::from_secs(5);
 
 /// What every delivery passes through.
 pub(super) struct Pipeline {
@@ -66,6 +70,7 @@ impl Pipeline {
             }
             return;
         }
+        let taken = self.settle_suspended(taken).await;
         let admissions = self.admit(&taken.iter().map(|one| &one.delivery).collect::<Vec<_>>()).await;
         let mut each = taken.into_iter().zip(admissions);
         let last = each.next_back();
@@ -89,6 +94,16 @@ impl Pipeline {
         let Taken { delivery, place, held, .. } = taken;
         let settlement = settlement(delivery, verdict, cost);
         self.settler.settle(Settling { settlement, place, held }).await;
+    }
+
+    /// What was handed out before the tenant was suspended waits, and no more comes after it.
+    async fn settle_suspended(&self, taken: Vec<Taken>) -> Vec<Taken> {
+        let suspended = |one: &Taken| self.ports.tenants.terms(&one.delivery.lease.tenant).suspended;
+        let (waiting, rest): (Vec<_>, Vec<_>) = taken.into_iter().partition(suspended);
+        for one in waiting {
+            self.settle(one, Verdict::RetryAfter(SUSPENDED_WAIT), Duration::ZERO).await;
+        }
+        rest
     }
 
     async fn serve(&self, delivery: &Delivery, stop: &Stop, admission: Result<Admission, StoreError>) -> Result<Settled, Abandoned> {
@@ -129,9 +144,10 @@ impl Pipeline {
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
         execution.receipt.node_id = Some(self.settings.node_id.clone());
         let cost = Duration::from_micros(execution.receipt.cpu_us);
+        self.ports.meter.add(&delivery.lease.tenant, Usage::of_attempt(&execution.receipt));
         let circumstances = Circumstances {
             request: &delivery.request,
-            limits: &self.settings.limits,
+            limits: context.limits(),
             retries,
             fence: delivery.lease.fence,
             stop: stop.reason(),
@@ -156,7 +172,7 @@ impl Pipeline {
         let identity = AttemptIdentity {
             lease: delivery.lease.clone(),
             request: Arc::clone(&delivery.request),
-            limits: self.settings.limits.clone(),
+            terms: self.ports.tenants.terms(&delivery.lease.tenant),
             stop: stop.clone(),
             deadline: remaining(delivery, at),
         };
@@ -174,9 +190,11 @@ impl Pipeline {
         let Ending { state, value, dead, report, waits } = ending;
         let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
         let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits };
+        let used = Usage { requests: 1, ..Usage::stored(step.size()) };
         let refused = self.step(delivery, stop, step).await?;
-        if refused.is_some() {
-            self.clear_state(delivery).await;
+        match refused {
+            Some(_) => self.clear_state(delivery).await,
+            None => self.ports.meter.add(&delivery.lease.tenant, used),
         }
         let verdict = refused.unwrap_or_else(|| dead.map_or(Verdict::Done, Verdict::Reject));
         Ok((verdict, cost))

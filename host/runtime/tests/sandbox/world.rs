@@ -19,7 +19,7 @@ use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
     Attempt, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
-    RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
+    RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant, Terms,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::sync::Semaphore;
@@ -306,7 +306,7 @@ impl World {
         let identity = AttemptIdentity {
             lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            limits: run.limits,
+            terms: Arc::new(Terms::ordinary(run.limits, Arc::default())),
             stop: run.stop,
             deadline: run.deadline,
         };
@@ -323,6 +323,7 @@ impl World {
             submitter: Arc::new(submitter),
             capacity: Capacity::new(16),
             broker: Arc::clone(&self.memory) as _,
+            meter: Arc::default(),
             node_id: NodeId::random(),
         }
     }

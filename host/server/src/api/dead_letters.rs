@@ -6,7 +6,8 @@ use mogbox_core::broker::DeadLetter;
 use serde::Deserialize;
 
 use super::Api;
-use super::extract::{Caller, Parameters};
+use super::access::Caller;
+use super::extract::Parameters;
 use super::problem::{Code, Problem};
 use super::types::DeadLetterList;
 

@@ -8,7 +8,6 @@ use axum::http::request::Parts;
 use futures::StreamExt as _;
 use mogbox_core::entries::check_key;
 use mogbox_core::{QueueName, RequestId, Tenant};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
@@ -21,26 +20,6 @@ const BODY_SILENCE: Duration = Duration::from_secs(10);
 
 /// Longest time of a whole body.
 const BODY_TIME: Duration = Duration::from_secs(120);
-
-/// Whose request it is: `?tenant=NAME`.
-#[derive(Deserialize)]
-struct TenantQuery {
-    tenant: Option<String>,
-}
-
-/// The tenant of a call; `default` where it names none.
-pub(crate) struct Caller(pub(crate) Tenant);
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match query::<TenantQuery>(parts)?.tenant {
-            Some(name) => Ok(Self(name.parse()?)),
-            None => Ok(Self(Tenant::default())),
-        }
-    }
-}
 
 /// The request that a path names by `{id}`.
 pub(crate) struct Target(pub(crate) RequestId);
@@ -61,6 +40,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Queue {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Ok(Self(path_parameter(parts, state, "queue").await?.parse()?))
+    }
+}
+
+/// The tenant that a path names by `{tenant}`.
+pub(crate) struct TenantName(pub(crate) Tenant);
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(path_parameter(parts, state, "tenant").await?.parse()?))
+    }
+}
+
+/// The token that a path names by `{token}`: the first digits of its digest.
+pub(crate) struct TokenId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TokenId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = path_parameter(parts, state, "token").await?;
+        if id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(Self(id));
+        }
+        // What is no id may be the token itself.
+        Err(Problem::new(Code::InvalidName, "invalid id of a token: expected 16 hexadecimal digits"))
     }
 }
 
@@ -112,7 +118,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
+pub(super) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
     let malformed = |error: axum::extract::rejection::QueryRejection| Problem::new(Code::MalformedQuery, error.body_text());
     axum::extract::Query::try_from_uri(&parts.uri).map(|query| query.0).map_err(malformed)
 }

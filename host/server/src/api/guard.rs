@@ -3,22 +3,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::problem::{Code, Problem};
 
-/// Lets a call through where its `Host` and, from a browser, its `Origin` are this machine.
-pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {
-    match check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether a call names this machine by its `Host` and, from a browser, its `Origin`.
+pub(super) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     check_host(uri, headers)?;
     check_origin(headers)
 }
@@ -55,7 +45,7 @@ fn foreign(header: &str, value: &str) -> Problem {
 }
 
 /// Whether `host` or `host:port` is a name or address of the loopback interface.
-pub(crate) fn is_loopback(authority: &str) -> bool {
+fn is_loopback(authority: &str) -> bool {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => return is_loopback_v6(host),
         Some((host, rest)) => match rest.strip_prefix(':') {

@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use mogbox_core::store::Written;
 use mogbox_core::{Bound, Entries, Json, RequestId, Tenant};
 
-use super::extract::{Caller, FRAME, Key, Target, read_json};
+use super::access::{Caller, Sender};
+use super::extract::{FRAME, Key, Target, read_json};
 use super::problem::{Code, Problem};
 use super::requests::not_found;
 use super::{Api, limited};
@@ -32,7 +33,7 @@ pub(super) async fn get(
 /// Stores the value of one key.
 pub(super) async fn put(
     State(api): State<Api>,
-    Caller(tenant): Caller,
+    Sender(tenant): Sender,
     Target(id): Target,
     Key(key): Key,
     body: Body,
@@ -42,7 +43,7 @@ pub(super) async fn put(
 }
 
 /// Stores several keys, all or none.
-pub(super) async fn patch(State(api): State<Api>, Caller(tenant): Caller, Target(id): Target, body: Body) -> Result<StatusCode, Problem> {
+pub(super) async fn patch(State(api): State<Api>, Sender(tenant): Sender, Target(id): Target, body: Body) -> Result<StatusCode, Problem> {
     let entries: Entries = read_entries(&api, body).await?;
     write(&api, &tenant, id, &entries).await
 }

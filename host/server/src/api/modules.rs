@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use mogbox_core::module::ModuleIndex;
 use mogbox_core::{Bound, Control, Tenant};
 
-use super::extract::{Caller, FRAME, ModuleName, read_body};
+use super::access::{Caller, Uploader};
+use super::extract::{FRAME, ModuleName, read_body};
 use super::problem::{Code, Problem};
 use super::types::{ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
@@ -17,7 +18,7 @@ use super::{Api, limited};
 /// Checks an uploaded component, stores it, and makes it the active version of its name.
 pub(super) async fn upload(
     State(api): State<Api>,
-    Caller(tenant): Caller,
+    Uploader(tenant): Uploader,
     ModuleName(name): ModuleName,
     body: Body,
 ) -> Result<(StatusCode, JsonBody<ModuleSummary>), Problem> {
@@ -53,7 +54,7 @@ pub(super) async fn show(
 /// Makes an earlier version active again.
 pub(super) async fn roll_back(
     State(api): State<Api>,
-    Caller(tenant): Caller,
+    Uploader(tenant): Uploader,
     ModuleName(name): ModuleName,
     body: Body,
 ) -> Result<JsonBody<ModuleSummary>, Problem> {

@@ -8,7 +8,8 @@ use mogbox_core::Tenant;
 use mogbox_core::broker::NodeStatus;
 use serde::Deserialize;
 
-use super::extract::{Caller, Parameters};
+use super::access::Caller;
+use super::extract::Parameters;
 use super::problem::{Code, Problem};
 use super::types::{NodeList, NodeView};
 use super::{Api, too_many_waits};

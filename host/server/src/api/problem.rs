@@ -52,6 +52,18 @@ codes! {
     InvalidName BAD_REQUEST "a name or id is malformed";
     /// The `Host` or `Origin` header names something else than this machine: a web page of somebody else's may not call the API.
     ForeignCaller FORBIDDEN "the call comes from another site";
+    /// Calls need a token, and this one has none.
+    TokenRequired UNAUTHORIZED "a token is needed";
+    /// The token is malformed, unknown or was removed.
+    TokenRefused UNAUTHORIZED "the token is refused";
+    /// The token is not good for this call.
+    ScopeMissing FORBIDDEN "the token is not good for this";
+    /// The tenant takes no new requests until its operator resumes it.
+    TenantSuspended FORBIDDEN "the tenant is suspended";
+    /// There is no such tenant, or not for this caller.
+    TenantNotFound NOT_FOUND "no such tenant";
+    /// There is no such token.
+    TokenNotFound NOT_FOUND "no such token";
     /// There is nothing at this path.
     NoSuchRoute NOT_FOUND "no such route";
     /// The path exists, the method does not.
@@ -72,8 +84,14 @@ codes! {
     TooManyModules CONFLICT "too many modules";
     /// Others change the same modules at the same time; trying again helps.
     Busy CONFLICT "others change it at the same time";
+    /// There is a tenant of that name.
+    TenantExists CONFLICT "the tenant exists";
+    /// Nobody could make tokens any more.
+    LastToken CONFLICT "nobody could make tokens any more";
     /// Over a bound; the detail names it, its value and how to raise it.
     OverBound PAYLOAD_TOO_LARGE "over a bound";
+    /// Something about the record of a tenant or token is not allowed. The detail says what is.
+    InvalidRecord UNPROCESSABLE_ENTITY "the record is not valid";
     /// Something about the request is not allowed. The detail says what is.
     InvalidRequest UNPROCESSABLE_ENTITY "the request is not valid";
     /// No active module serves the task. The detail names those that are served.
@@ -124,7 +142,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], axum::Json(self)).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], axum::Json(self)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mogbox\""));
+        }
+        response
     }
 }
 
@@ -169,6 +191,7 @@ impl From<SubmitError> for Problem {
         match error {
             SubmitError::Invalid(text) => Self::new(Code::InvalidRequest, text),
             SubmitError::OverBound { text, .. } => Self::new(Code::OverBound, text),
+            error @ SubmitError::Suspended(_) => Self::new(Code::TenantSuspended, error.to_string()),
             SubmitError::Store(error) => error.into(),
             SubmitError::Broker(error) => error.into(),
         }

@@ -6,7 +6,8 @@ use mogbox_core::revoke::revoke;
 use mogbox_core::{QueueName, Tenant};
 
 use super::Api;
-use super::extract::{Caller, Queue};
+use super::access::{Caller, Sender};
+use super::extract::Queue;
 use super::problem::{Code, Problem};
 use super::types::{Purged, QueueList, QueueView};
 
@@ -23,8 +24,23 @@ pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Resu
 }
 
 /// Removes the tenant's requests that nobody runs now, and revokes them with all below them, so that whoever waits for one learns of it.
-pub(super) async fn purge(State(api): State<Api>, Caller(tenant): Caller, Queue(queue): Queue) -> Result<JsonBody<Purged>, Problem> {
+pub(super) async fn purge(State(api): State<Api>, Sender(tenant): Sender, Queue(queue): Queue) -> Result<JsonBody<Purged>, Problem> {
     known(&api, &tenant, &queue).await?;
+    let purged = purge_queue(&api, &tenant, &queue).await?;
+    tracing::info!(%tenant, %queue, purged, "purged a queue");
+    Ok(JsonBody(Purged { queue, purged, complete: purged < MOST }))
+}
+
+/// Removes and revokes a tenant's requests that nobody runs now, of every queue that the node takes requests from.
+pub(super) async fn purge_all(api: &Api, tenant: &Tenant) -> Result<usize, Problem> {
+    let mut purged = 0;
+    for (queue, _) in api.broker.queues(tenant).await? {
+        purged += purge_queue(api, tenant, &queue).await?;
+    }
+    Ok(purged)
+}
+
+async fn purge_queue(api: &Api, tenant: &Tenant, queue: &QueueName) -> Result<usize, Problem> {
     let mut purged = 0;
     while purged < MOST {
         // To its end, although the client may go meanwhile: what is out of the queue must not stay open.
@@ -34,8 +50,7 @@ pub(super) async fn purge(State(api): State<Api>, Caller(tenant): Caller, Queue(
             more => purged += more,
         }
     }
-    tracing::info!(%tenant, %queue, purged, "purged a queue");
-    Ok(JsonBody(Purged { queue, purged, complete: purged < MOST }))
+    Ok(purged)
 }
 
 /// Returns how many were removed. One that cannot be revoked does not keep the others from it.

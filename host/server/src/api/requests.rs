@@ -13,7 +13,8 @@ use mogbox_core::tree::{Extent, Tree, tree as read_tree};
 use mogbox_core::{Bound, Request, RequestId, RequestResult, State, Tenant};
 use serde::Deserialize;
 
-use super::extract::{Caller, FRAME, Parameters, Target, read_json};
+use super::access::{Caller, Sender};
+use super::extract::{FRAME, Parameters, Target, read_json};
 use super::problem::{Code, Problem};
 use super::suggest::unknown_task;
 use super::types::{NewRequest, RequestView, Revoked, Submitted};
@@ -30,7 +31,7 @@ pub(crate) const DEEPEST: usize = 50;
 pub(crate) const WIDEST: usize = 1_000;
 
 /// Takes a request in.
-pub(super) async fn submit(FromState(api): FromState<Api>, Caller(tenant): Caller, body: Body) -> Result<Response, Problem> {
+pub(super) async fn submit(FromState(api): FromState<Api>, Sender(tenant): Sender, body: Body) -> Result<Response, Problem> {
     let limit = api.limits.length(Bound::Arguments).saturating_add(api.limits.length(Bound::Metadata)).saturating_add(FRAME);
     let new: NewRequest = read_json(body, limit, || limited(&api.limits, Bound::Arguments)).await?;
     if !new.allow_unknown && api.catalog.serving(&tenant, &new.name).await?.is_none() {
@@ -141,7 +142,7 @@ pub(super) struct Force {
 /// Revokes a request with everything below it.
 pub(super) async fn revoke(
     FromState(api): FromState<Api>,
-    Caller(tenant): Caller,
+    Sender(tenant): Sender,
     Target(id): Target,
     Parameters(Force { force }): Parameters<Force>,
 ) -> Result<JsonBody<Revoked>, Problem> {

@@ -1,5 +1,6 @@
 //! The API over real connections, on a real store and broker in a temporary folder. No worker runs: requests stay as they are.
 
+mod access;
 mod operators;
 
 use std::io::{Read as _, Write as _};
@@ -16,7 +17,7 @@ use crate::node::open_api;
 struct Served {
     address: SocketAddr,
     api: Api,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Served {
@@ -27,7 +28,7 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router(api.clone()), api.stopping.clone()));
-        Self { address, api, _folder: folder }
+        Self { address, api, folder }
     }
 
     /// Sends text as it is and reads the answer to its end.

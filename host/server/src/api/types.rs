@@ -1,12 +1,16 @@
 //! The bodies of `/v1`, shared by the API that writes them and the command line that reads them. All JSON; times are RFC 3339,
 //! ids are UUIDs, digests are SHA-256 in hexadecimal.
 
+mod tenants;
+
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter};
 use mogbox_core::module::{TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
 use mogbox_core::{Deadline, Digest, Entries, Json, NodeId, QueueName, Report, RequestId, RequestResult, State, TaskName};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use tenants::*;
 
 /// `POST /v1/requests`: a request to submit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

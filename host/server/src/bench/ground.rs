@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::join_all;
+use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::redis::{RedisConnection, RedisModules};
 use mogbox_core::submit::Submitter;
 use mogbox_core::{Limits, ModuleStore as _, NodeId, QueueName, Request, RequestId, TaskName, Tenant};
@@ -124,7 +125,8 @@ impl Ground {
 
     /// The stores and the broker, in this process. The embedded ones cannot be opened while a node runs.
     pub(super) async fn open(&self) -> anyhow::Result<Backends> {
-        Backends::open(&self.backend, std::slice::from_ref(&self.queue), Duration::from_secs(30), &NodeId::random()).await
+        let broker = BrokerSettings { queues: vec![self.queue.clone()], ..BrokerSettings::default() };
+        Backends::open(&self.backend, broker, &NodeId::random()).await
     }
 
     /// Starts a node that serves the queue of this ground.

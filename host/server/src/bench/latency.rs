@@ -35,7 +35,7 @@ impl Caller {
 
     /// A client of a node.
     pub(super) fn http(url: &str, tenant: Tenant) -> anyhow::Result<Self> {
-        Ok(Self::Http(Arc::new(Client::new(url, tenant)?)))
+        Ok(Self::Http(Arc::new(Client::new(url, Some(tenant), None)?)))
     }
 
     /// Submits a request and waits until it has gone well.

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use mogbox_core::tokens::Token;
 use mogbox_core::{QueueName, RequestId, Tenant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,12 +26,13 @@ const CALL_TIME: Duration = Duration::from_secs(180);
 pub(crate) struct Client {
     agent: Agent,
     server: String,
-    tenant: Tenant,
+    tenant: Option<Tenant>,
+    token: Option<Token>,
 }
 
 impl Client {
     /// A client of the node at this address. Nothing is sent yet.
-    pub(crate) fn new(server: &str, tenant: Tenant) -> anyhow::Result<Self> {
+    pub(crate) fn new(server: &str, tenant: Option<Tenant>, token: Option<Token>) -> anyhow::Result<Self> {
         let server = server.trim_end_matches('/').to_owned();
         let host = server.strip_prefix("http://").filter(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
         if host.is_none() {
@@ -43,7 +45,7 @@ impl Client {
             .max_redirects(0)
             .proxy(None)
             .build();
-        Ok(Self { agent: config.into(), server, tenant })
+        Ok(Self { agent: config.into(), server, tenant, token })
     }
 
     /// Reads something.
@@ -66,6 +68,11 @@ impl Client {
         self.call("PATCH", path, &[], serde_json::to_string(body)?.as_str()).map(drop)
     }
 
+    /// Sends JSON that changes something, and reads what that is then.
+    pub(crate) fn change<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        parse(&self.call("PATCH", path, &[], serde_json::to_string(body)?.as_str())?)
+    }
+
     /// Sends bytes as they are read, and reads the answer.
     pub(crate) fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, reader: &mut dyn Read) -> anyhow::Result<T> {
         let request = self.request("PUT", path, &[])?.header("content-length", size).header("expect", "100-continue");
@@ -79,9 +86,14 @@ impl Client {
     }
 
     fn request(&self, method: &str, path: &str, query: &[(&str, &str)]) -> anyhow::Result<ureq::http::request::Builder> {
-        let more: String = query.iter().map(|(key, value)| format!("&{key}={}", encode(value))).collect();
-        let uri = format!("{}{path}?tenant={}{more}", self.server, self.tenant);
-        Ok(Request::builder().method(method).uri(uri))
+        let tenant = self.tenant.as_ref().map(|tenant| ("tenant", tenant.as_str()));
+        let pairs: Vec<_> = tenant.iter().chain(query).map(|(key, value)| format!("{key}={}", encode(value))).collect();
+        let separator = if pairs.is_empty() { "" } else { "?" };
+        let request = Request::builder().method(method).uri(format!("{}{path}{separator}{}", self.server, pairs.join("&")));
+        Ok(match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.reveal())),
+            None => request,
+        })
     }
 
     fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Vec<u8>> {
@@ -139,6 +151,11 @@ pub(crate) fn request_path(id: RequestId, rest: &str) -> String {
     format!("/v1/requests/{id}{rest}")
 }
 
+/// The path of a tenant.
+pub(crate) fn tenant_path(name: &Tenant) -> String {
+    format!("/v1/tenants/{name}")
+}
+
 /// The path of a module.
 pub(crate) fn module_path(name: &str, rest: &str) -> String {
     format!("/v1/modules/{}{rest}", encode(name))
@@ -168,16 +185,16 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_refused_with_an_example() {
         for bad in ["", "127.0.0.1:7777", "https://localhost", "http://", "http://localhost/v1", "http://local host"] {
-            let error = Client::new(bad, Tenant::default()).err().unwrap().to_string();
+            let error = Client::new(bad, None, None).err().unwrap().to_string();
             assert!(error.contains("http://127.0.0.1:7777"), "{error}");
         }
-        assert!(Client::new("http://localhost:7777/", Tenant::default()).is_ok());
+        assert!(Client::new("http://localhost:7777/", None, None).is_ok());
     }
 
     #[test]
     fn a_node_that_does_not_run_is_named_with_the_way_to_start_one() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = Client::new(&format!("http://127.0.0.1:{port}"), Tenant::default()).unwrap();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), None, None).unwrap();
         let error = client.get::<serde_json::Value>("/v1/modules", &[]).unwrap_err().to_string();
         assert!(error.starts_with("no node answers at http://127.0.0.1:") && error.contains("`mogbox serve`"), "{error}");
     }

@@ -71,7 +71,7 @@ impl Purge {
     fn run(self, common: &Common) -> anyhow::Result<()> {
         let Self { queue, force } = self;
         if !force {
-            bail!("what is purged never runs: say --force to remove all requests of tenant {} that wait in queue {queue}", common.tenant);
+            bail!("what is purged never runs: say --force to remove all requests of the tenant that wait in queue {queue}");
         }
         let (client, output) = (common.client()?, common.output());
         let done: Purged = client.delete(&queue_path(&queue, "/requests"))?;

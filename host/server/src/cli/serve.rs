@@ -9,7 +9,6 @@ use clap::Args;
 use mogbox_core::{Limits, QueueName, Tenant};
 
 use super::values::{parse_duration, parse_size};
-use crate::api::is_loopback;
 use crate::logging::{self, LogFormat};
 use crate::node::{self, Backend, NodeSettings, RabbitMq};
 
@@ -43,7 +42,7 @@ SIGTERM or Ctrl-C stops it in good order: it takes no more requests, gives runni
 out again when its lease ends."
 )]
 pub(super) struct Serve {
-    /// Where the API listens; a loopback address. Port 0 takes any that is free.
+    /// Where the API listens; a loopback address unless there are tokens (`mogbox tokens --help`). Port 0 takes any that is free.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
     listen: String,
     /// The folder of the embedded store. Of no use with --redis.
@@ -86,6 +85,10 @@ pub(super) struct Serve {
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    /// A metadata key that tasks may read and not write, such as user_id, unless their tenant is trusted; may be given several times, or
+    /// several with commas between them.
+    #[arg(long = "protect", value_name = "KEY", value_delimiter = ',')]
+    protected: Vec<String>,
     /// A request whose node is silent so long is handed out again.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
     lease: Duration,
@@ -123,13 +126,14 @@ impl Serve {
             (None, _) => Backend::Embedded(self.data),
         };
         Ok(NodeSettings {
-            listen: loopback(&self.listen)?,
+            listen: address(&self.listen)?,
             artifacts: artifacts(self.artifacts, &backend),
             backend,
             queues: queues(self.queues, &self.excluded_queues)?,
             concurrency,
             guest_memory: self.guest_memory,
             limits: limits(&self.limits)?,
+            protected: self.protected,
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
@@ -173,23 +177,10 @@ fn run_to_end(node: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
     ended
 }
 
-/// A loopback address with its port. Nobody who reaches the API needs a token, so that nobody else may reach it.
-fn loopback(listen: &str) -> anyhow::Result<SocketAddr> {
-    let malformed = || anyhow!("invalid address {listen:?}: expected a loopback address with its port, such as 127.0.0.1:7777");
-    let (host, port) = listen.rsplit_once(':').ok_or_else(malformed)?;
-    port.parse::<u16>().map_err(|_| malformed())?;
-    if !is_loopback(host) {
-        bail!(
-            "cannot listen on {listen}: only loopback addresses such as 127.0.0.1:7777 are allowed, \
-             as whoever reaches the API may run code; from another machine, forward the port: `ssh -L 7777:127.0.0.1:7777 HOST`"
-        );
-    }
-    listen
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .filter(|address| address.ip().is_loopback())
-        .ok_or_else(malformed)
+/// An address with its port. Only a loopback one where there are no tokens, which the node checks once it knows.
+fn address(listen: &str) -> anyhow::Result<SocketAddr> {
+    let malformed = || anyhow!("invalid address {listen:?}: expected one with its port, such as 127.0.0.1:7777");
+    listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(malformed)
 }
 
 fn limits(given: &[String]) -> anyhow::Result<Limits> {
@@ -236,16 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_loopback_address_is_listened_on() {
-        for good in ["127.0.0.1:0", "localhost:7777", "[::1]:1", "127.1.2.3:80"] {
-            assert!(loopback(good).unwrap().ip().is_loopback(), "{good}");
-        }
-        for foreign in ["0.0.0.0:7777", "[::]:7777", "192.168.0.1:80", "example.com:80"] {
-            let error = loopback(foreign).unwrap_err().to_string();
-            assert!(error.contains(foreign) && error.contains("only loopback addresses"), "{error}");
+    fn an_address_has_a_host_and_a_port() {
+        for good in ["127.0.0.1:0", "localhost:7777", "[::1]:1", "0.0.0.0:80"] {
+            assert!(address(good).is_ok(), "{good}");
         }
         for malformed in ["7777", "localhost", "localhost:http", "localhost:70000", ":", ""] {
-            assert!(loopback(malformed).unwrap_err().to_string().contains("such as 127.0.0.1:7777"), "{malformed}");
+            assert!(address(malformed).unwrap_err().to_string().contains("such as 127.0.0.1:7777"), "{malformed}");
         }
     }
 

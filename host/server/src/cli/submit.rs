@@ -167,7 +167,7 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             std::io::Read::read(&mut stream, &mut [0; 1024]).unwrap();
         });
-        let client = super::super::client::Client::new(&server, mogbox_core::Tenant::default()).unwrap();
+        let client = super::super::client::Client::new(&server, None, None).unwrap();
         let request = parse(&["a.b", "--id", ID]).unwrap();
         let lost = client.post::<Submitted>("/v1/requests", &[], &request).unwrap_err();
         breaking.join().unwrap();

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures::FutureExt as _;
@@ -11,12 +10,15 @@ use futures::future::BoxFuture;
 use mogbox_backends::amqp::{AmqpBroker, Source};
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
-use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState};
+use mogbox_backends::embedded::{Database, EmbeddedIntake, EmbeddedModules, EmbeddedResults, EmbeddedState, EmbeddedTenants};
 use mogbox_backends::redis::broker::RedisBroker;
-use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisResults, RedisState, without_secrets};
+use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisResults, RedisState, RedisTenants, without_secrets};
 use mogbox_core::broker::BrokerError;
 use mogbox_core::limits::{Bound, Unit};
-use mogbox_core::{Broker, Executor, InTurn, Intake, ModuleStore, NodeId, QueueName, ResultStore, StateStore};
+use mogbox_core::tenants::TenantStore;
+use mogbox_core::tokens::TokenStore;
+use mogbox_core::usage::UsageStore;
+use mogbox_core::{Broker, Executor, InTurn, Intake, ModuleStore, NodeId, ResultStore, Share, Shares, StateStore};
 use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
 
 use super::{Backend, NodeSettings, RabbitMq, machine};
@@ -32,6 +34,11 @@ pub(crate) struct Backends {
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) modules: Arc<dyn ModuleStore>,
+    pub(crate) tenants: Arc<dyn TenantStore>,
+    pub(crate) tokens: Arc<dyn TokenStore>,
+    pub(crate) usage: Arc<dyn UsageStore>,
+    /// What tenants may use that have a share of their own: the broker asks here.
+    pub(crate) shares: Shares,
     /// Where everything is kept, for people.
     pub(crate) place: String,
 }
@@ -41,8 +48,7 @@ impl Backends {
     ///
     /// # Errors
     /// Where the folder or server cannot be used, or a setting is not allowed.
-    pub(crate) async fn open(backend: &Backend, queues: &[QueueName], lease: Duration, node: &NodeId) -> anyhow::Result<Self> {
-        let broker = BrokerSettings { queues: queues.to_vec(), lease, ..BrokerSettings::default() };
+    pub(crate) async fn open(backend: &Backend, broker: BrokerSettings, node: &NodeId) -> anyhow::Result<Self> {
         match backend {
             Backend::Embedded(folder) => embedded(folder, broker),
             Backend::Redis(url) => redis(url, broker).await,
@@ -51,8 +57,16 @@ impl Backends {
     }
 }
 
+/// The settings of a node's broker.
+pub(super) fn broker_settings(settings: &NodeSettings) -> BrokerSettings {
+    let in_flight = u32::try_from(settings.limits.in_flight).unwrap_or(u32::MAX);
+    let share = Share { in_flight, ..Share::default() };
+    BrokerSettings { queues: settings.queues.clone(), lease: settings.lease, share, ..BrokerSettings::default() }
+}
+
 fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends> {
     let database = Database::open(folder)?;
+    let (shares, tenants) = (settings.tenants.clone(), Arc::new(EmbeddedTenants::new(database.clone())));
     let broker = EmbeddedBroker::new(database.clone(), settings)?;
     // The database has a thread of its own already: the same broker serves the thread of the leases.
     let same = broker.clone();
@@ -63,6 +77,10 @@ fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends>
         results: Arc::new(EmbeddedResults::new(database.clone())),
         state: Arc::new(EmbeddedState::new(database.clone())),
         modules: Arc::new(EmbeddedModules::new(database)),
+        tenants: tenants.clone(),
+        tokens: tenants.clone(),
+        usage: tenants,
+        shares,
         // In full: a node that is started elsewhere finds another folder of the same name.
         place: format!("embedded store in {}", folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()).display()),
     })
@@ -70,6 +88,7 @@ fn embedded(folder: &Path, settings: BrokerSettings) -> anyhow::Result<Backends>
 
 async fn redis(url: &str, settings: BrokerSettings) -> anyhow::Result<Backends> {
     let connection = RedisConnection::open(url).await?;
+    let (shares, tenants) = (settings.tenants.clone(), Arc::new(RedisTenants::new(connection.clone())));
     let broker = RedisBroker::new(connection.clone(), settings.clone())?;
     let for_leases = url.to_owned();
     Ok(Backends {
@@ -79,6 +98,10 @@ async fn redis(url: &str, settings: BrokerSettings) -> anyhow::Result<Backends> 
         results: Arc::new(RedisResults::start(connection.clone())),
         state: Arc::new(RedisState::new(connection.clone())),
         modules: Arc::new(RedisModules::new(connection)),
+        tenants: tenants.clone(),
+        tokens: tenants.clone(),
+        usage: tenants,
+        shares,
         place: format!("store on {}", without_secrets(url)),
     })
 }

@@ -15,7 +15,7 @@ use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
     Attempt, Bound, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Rejected, Request,
-    RequestId, Stop, TaskContext, Tenant,
+    RequestId, Stop, TaskContext, Tenant, Terms,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::runtime::Runtime;
@@ -137,12 +137,13 @@ impl World {
             submitter: Arc::new(Submitter::new(Arc::new(InTurn::new(stores.results.clone(), stores.broker.clone())), limits.clone())),
             capacity: Capacity::new(1),
             broker: stores.broker.clone(),
+            meter: Arc::default(),
             node_id,
         };
         let identity = AttemptIdentity {
             lease: Lease { tenant: Tenant::default(), queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            limits,
+            terms: Arc::new(Terms::ordinary(limits, Arc::default())),
             stop: Stop::new(),
             deadline: None,
         };

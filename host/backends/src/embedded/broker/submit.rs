@@ -73,6 +73,16 @@ pub(super) async fn submit(broker: &EmbeddedBroker, submissions: &[Submission]) 
     Ok(join_all(calls).await.into_iter().collect::<Result<_, _>>()?)
 }
 
+/// Applies a tenant's share as it is now in every queue that is consumed: a submission of nothing.
+pub(super) async fn reshare(broker: &EmbeddedBroker, tenant: &Tenant) -> Result<(), BrokerError> {
+    let groups = broker.settings.queues.iter().map(|queue| {
+        let (share, topics) = (broker.settings.share_of(tenant), broker.database.broker_topics().clone());
+        Group { queue: queue.clone(), tenant: tenant.clone(), share, topics, requests: Vec::new() }
+    });
+    let calls = groups.map(|group| broker.database.call(move |connection| group.store(connection, |_| true)));
+    Ok(join_all(calls).await.into_iter().collect::<Result<_, _>>()?)
+}
+
 /// One that is queued or leased already is left as it is.
 fn store_one(shard: &Shard<'_>, tenant: &str, Queued { id, priority, delay, body }: &Queued) -> Result<(), BackendError> {
     let sql = "INSERT INTO broker_requests (queue, tenant, id, state, at, priority, sequence, fence, expiries, body)

@@ -137,6 +137,13 @@ impl Calls {
         Ok(self.connection.run::<()>(&call).await?)
     }
 
+    /// Applies a tenant's share as it is now: a submission of nothing.
+    pub(super) async fn reshare(&self, partition: &Partition, tenant: &Tenant) -> Result<(), BrokerError> {
+        let mut call = self.call(&self.submit, partition);
+        self.name(&mut call, tenant);
+        Ok(self.connection.run::<()>(&call).await?)
+    }
+
     /// Puts a message that was never queued to the dead letters.
     pub(super) async fn bury(&self, partition: &Partition, tenant: &Tenant, body: &[u8], reason: &str) -> Result<(), BrokerError> {
         let mut call = self.call(&self.bury, partition);

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mogbox_backends::broker::Share;
+use mogbox_core::Shares;
 use mogbox_core::broker::Broker;
 use mogbox_core::ids::Tenant;
 
-use super::world::{World, take};
+use super::world::{World, take, take_one};
 use crate::harness::{fresh_tenant, on_both};
 
 on_both! { World;
     a_tenant_with_ten_requests_gets_its_turn_beside_one_with_a_thousand
     shares_follow_the_weights
+    shares_of_two_thousand_tenants_follow_the_weights
+    a_weight_that_changes_holds_from_then_on
+    a_tenant_without_a_place_waits_until_it_has_one
     shares_follow_the_cost_charged
     a_tenant_that_was_idle_gains_no_credit
     a_tenant_that_waits_for_a_delay_gains_no_credit
@@ -57,13 +61,59 @@ async fn a_tenant_with_ten_requests_gets_its_turn_beside_one_with_a_thousand(wor
 async fn shares_follow_the_weights(world: World) {
     let tenants = [fresh_tenant(), fresh_tenant(), fresh_tenant()];
     let weights = tenants.iter().cloned().zip([1, 2, 4].map(|weight| Share { weight, ..Share::default() }));
-    let node = world.node_with(|settings| settings.tenants.extend(weights)).await;
+    let node = world.node_with(|settings| settings.tenants = weights.collect()).await;
     for tenant in &tenants {
         node.submit(&world.requests_of(tenant, 200)).await.unwrap();
     }
     let served = serve(&*node, 280, |_| COST).await;
     let shares = tenants.each_ref().map(|tenant| served[tenant]);
     assert!(close(shares[0], 40) && close(shares[1], 80) && close(shares[2], 160), "{shares:?}");
+}
+
+async fn shares_of_two_thousand_tenants_follow_the_weights(world: World) {
+    let tenants: Vec<Tenant> = (0..2_000).map(|_| fresh_tenant()).collect();
+    let weight = |place: usize| [1, 2, 4][place % 3];
+    let shares = tenants.iter().enumerate().map(|(place, tenant)| (tenant.clone(), Share { weight: weight(place), ..Share::default() }));
+    let node = world.node_with(|settings| settings.tenants = shares.collect()).await;
+    let queued: Vec<_> = tenants.iter().flat_map(|tenant| world.requests_of(tenant, 12)).collect();
+    node.submit(&queued).await.unwrap();
+    // Two requests of each of weight 1, four and eight of the others.
+    let served = serve(&*node, 9_332, |_| COST).await;
+    let of_weight = |wanted: u32| {
+        let those = tenants.iter().enumerate().filter(|(place, _)| weight(*place) == wanted);
+        those.map(|(_, tenant)| served.get(tenant).copied().unwrap_or(0)).sum::<usize>()
+    };
+    let sums = [1, 2, 4].map(of_weight);
+    let expected = [1_334, 2_666, 5_332];
+    assert!(sums.iter().zip(expected).all(|(sum, expected)| sum.abs_diff(expected) * 20 <= expected), "{sums:?}");
+}
+
+async fn a_weight_that_changes_holds_from_then_on(world: World) {
+    let (one, other) = (fresh_tenant(), fresh_tenant());
+    let shares = Shares::default();
+    let node = world.node_with(|settings| settings.tenants = shares.clone()).await;
+    for tenant in [&one, &other] {
+        node.submit(&world.requests_of(tenant, 300)).await.unwrap();
+    }
+    let before = serve(&*node, 100, |_| COST).await;
+    assert!(close(before[&one], 50), "{before:?}");
+    shares.set(&one, Some(Share { weight: 4, ..Share::default() }));
+    node.reshare(&one).await.unwrap();
+    let after = serve(&*node, 200, |_| COST).await;
+    assert!(close(after[&one], 160), "{after:?}");
+}
+
+async fn a_tenant_without_a_place_waits_until_it_has_one(world: World) {
+    let shares = Shares::default();
+    let node = world.node_with(|settings| settings.tenants = shares.clone()).await;
+    shares.set(&world.tenant, Some(Share { in_flight: 0, ..Share::default() }));
+    node.submit(&[world.request()]).await.unwrap();
+    assert!(node.receive(1, Duration::ZERO).await.unwrap().is_empty());
+    let other = world.node().await;
+    let waiting = tokio::spawn(async move { take_one(&*other).await });
+    shares.set(&world.tenant, None);
+    node.reshare(&world.tenant).await.unwrap();
+    assert_eq!(waiting.await.unwrap().lease.tenant, world.tenant);
 }
 
 async fn shares_follow_the_cost_charged(world: World) {

@@ -42,7 +42,7 @@ struct Twin {
 impl Twin {
     async fn new(world: &World, tenants: &[Tenant]) -> Self {
         let shares = SHARES.map(|(in_flight, weight)| Share { in_flight, weight });
-        let broker = world.node_with(|settings| settings.tenants.extend(tenants.iter().cloned().zip(shares))).await;
+        let broker = world.node_with(|settings| settings.tenants = tenants.iter().cloned().zip(shares).collect()).await;
         Self { broker, held: Vec::new() }
     }
 

@@ -105,7 +105,7 @@ async fn a_tenant_at_its_cap_gets_no_more_until_one_is_settled(world: World) {
 async fn a_cap_of_one_tenant_does_not_hold_up_another(world: World) {
     let (small, large) = (crate::harness::fresh_tenant(), crate::harness::fresh_tenant());
     let share = mogbox_backends::broker::Share { in_flight: 1, weight: 100 };
-    let node = world.node_with(|settings| settings.tenants = [(small.clone(), share)].into()).await;
+    let node = world.node_with(|settings| settings.tenants = [(small.clone(), share)].into_iter().collect()).await;
     node.submit(&world.requests_of(&small, 50)).await.unwrap();
     node.submit(&world.requests_of(&large, 50)).await.unwrap();
     let held = take(&*node, 100).await;

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, EmbeddedState};
-use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState};
+use mogbox_backends::embedded::{Database, EmbeddedModules, EmbeddedResults, EmbeddedState, EmbeddedTenants};
+use mogbox_backends::redis::{RedisConnection, RedisModules, RedisResults, RedisState, RedisTenants};
 use mogbox_core::entries::Entries;
 use mogbox_core::ids::{NodeId, RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
 use mogbox_core::store::{ModuleStore, ResultStore, StateStore, Transition, Transitioned, Waits};
+use mogbox_core::tenants::TenantStore;
+use mogbox_core::tokens::TokenStore;
+use mogbox_core::usage::UsageStore;
 
 use crate::harness::{fresh_tenant, redis_connection};
 
@@ -20,6 +23,9 @@ pub(super) struct World {
     pub(super) results: Arc<dyn ResultStore>,
     pub(super) state: Arc<dyn StateStore>,
     pub(super) modules: Arc<dyn ModuleStore>,
+    pub(super) tenants: Arc<dyn TenantStore>,
+    pub(super) tokens: Arc<dyn TokenStore>,
+    pub(super) usage: Arc<dyn UsageStore>,
     pub(super) tenant: Tenant,
     _folder: Option<tempfile::TempDir>,
 }
@@ -30,10 +36,14 @@ impl World {
     }
 
     pub(super) fn on_redis(connection: RedisConnection) -> Self {
+        let tenants = Arc::new(RedisTenants::new(connection.clone()));
         Self {
             results: Arc::new(RedisResults::start(connection.clone())),
             state: Arc::new(RedisState::new(connection.clone())),
             modules: Arc::new(RedisModules::new(connection)),
+            tenants: tenants.clone(),
+            tokens: tenants.clone(),
+            usage: tenants,
             tenant: fresh_tenant(),
             _folder: None,
         }
@@ -42,10 +52,14 @@ impl World {
     pub(super) async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(folder.path()).unwrap();
+        let tenants = Arc::new(EmbeddedTenants::new(database.clone()));
         Self {
             results: Arc::new(EmbeddedResults::new(database.clone())),
             state: Arc::new(EmbeddedState::new(database.clone())),
             modules: Arc::new(EmbeddedModules::new(database)),
+            tenants: tenants.clone(),
+            tokens: tenants.clone(),
+            usage: tenants,
             tenant: fresh_tenant(),
             _folder: Some(folder),
         }

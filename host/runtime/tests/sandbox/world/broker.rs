@@ -27,6 +27,10 @@ impl Broker for Memory {
         Ok(())
     }
 
+    async fn reshare(&self, _: &Tenant) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
     async fn exchange(&self, _: &[Settlement], _: usize) -> Result<Vec<Delivery>, BrokerError> {
         Ok(Vec::new())
     }

@@ -1,0 +1,185 @@
+//! The bodies of `/v1/tenants`, `/v1/tokens` and `/v1/usage`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use mogbox_core::limits::{LimitError, Overrides};
+use mogbox_core::tokens::{Grant, Scope, TokenRecord};
+use mogbox_core::usage::Usage;
+use mogbox_core::{TaskName, Tenant, TenantRecord};
+use serde::{Deserialize, Serialize};
+
+/// Bounds by name, each with its value, or null for what holds without it.
+pub(crate) type LimitChanges = BTreeMap<String, Option<String>>;
+
+/// `PATCH /v1/tenants/{tenant}`: what is to be changed; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantChange {
+    /// Takes no new requests and runs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) suspended: Option<bool>,
+    /// Its guests may write protected metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trusted: Option<bool>,
+    /// Its part where there is more work than nodes can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<u32>,
+    /// Bounds of the tenant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) limits: LimitChanges,
+    /// Bounds of single tasks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) task_limits: BTreeMap<TaskName, LimitChanges>,
+}
+
+impl TenantChange {
+    /// A record with these changes.
+    ///
+    /// # Errors
+    /// Where a bound is not known, or has a value that it may not have.
+    pub(crate) fn apply(&self, mut record: TenantRecord) -> Result<TenantRecord, LimitError> {
+        record.suspended = self.suspended.unwrap_or(record.suspended);
+        record.trusted = self.trusted.unwrap_or(record.trusted);
+        record.weight = self.weight.or(record.weight);
+        change(&mut record.limits, &self.limits)?;
+        for (task, changes) in &self.task_limits {
+            change(record.task_limits.entry(task.clone()).or_default(), changes)?;
+        }
+        record.task_limits.retain(|_, limits| !limits.is_empty());
+        Ok(record)
+    }
+}
+
+fn change(overrides: &mut Overrides, changes: &LimitChanges) -> Result<(), LimitError> {
+    changes.iter().try_for_each(|(name, value)| match value {
+        Some(value) => overrides.set(name, value),
+        None => overrides.unset(name),
+    })
+}
+
+/// `POST /v1/tenants`: a tenant to make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NewTenant {
+    /// Its name.
+    pub(crate) name: Tenant,
+    /// What is laid down for it.
+    #[serde(flatten)]
+    pub(crate) change: TenantChange,
+}
+
+/// A tenant with its record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TenantView {
+    /// Its name.
+    pub(crate) name: Tenant,
+    /// What is laid down for it.
+    #[serde(flatten)]
+    pub(crate) record: TenantRecord,
+}
+
+/// `GET /v1/tenants`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TenantList {
+    /// By name.
+    pub(crate) tenants: Vec<TenantView>,
+}
+
+/// `DELETE /v1/tenants/{tenant}`: what was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deleted {
+    /// Whose.
+    pub(crate) name: Tenant,
+    /// Tokens that let nobody in any more.
+    pub(crate) tokens: usize,
+    /// Requests that waited, and were revoked.
+    pub(crate) requests: usize,
+}
+
+/// `POST /v1/tokens`: a token to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewToken {
+    /// An operator's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) admin: bool,
+    /// Or this tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<Tenant>,
+    /// For what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) scopes: Vec<Scope>,
+    /// What it is for, for people.
+    #[serde(default)]
+    pub(crate) note: String,
+}
+
+/// A token without what lets anybody in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenView {
+    /// By which it is named.
+    pub(crate) id: String,
+    /// An operator's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) admin: bool,
+    /// Or this tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<Tenant>,
+    /// For what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) scopes: Vec<Scope>,
+    /// What it is for, for people.
+    pub(crate) note: String,
+    /// When it was made.
+    pub(crate) created: Timestamp,
+    /// When it was last used, to the minute.
+    pub(crate) last_used: Option<Timestamp>,
+}
+
+impl From<TokenRecord> for TokenView {
+    fn from(record: TokenRecord) -> Self {
+        let id = record.id();
+        let (admin, tenant, scopes) = match record.grant {
+            Grant::Admin => (true, None, Vec::new()),
+            Grant::Tenant { tenant, scopes } => (false, Some(tenant), scopes),
+        };
+        Self { id, admin, tenant, scopes, note: record.note, created: record.created, last_used: record.last_used }
+    }
+}
+
+/// The answer to `POST /v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenCreated {
+    /// What lets its holder in. Shown here only.
+    pub(crate) token: String,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub(crate) view: TokenView,
+}
+
+/// `GET /v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenList {
+    /// The newest first.
+    pub(crate) tokens: Vec<TokenView>,
+}
+
+/// What was used in a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DayUsage {
+    /// The day, UTC.
+    pub(crate) day: Date,
+    /// The sums.
+    #[serde(flatten)]
+    pub(crate) usage: Usage,
+}
+
+/// `GET /v1/usage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UsageView {
+    /// Whose.
+    pub(crate) tenant: Tenant,
+    /// Today first.
+    pub(crate) days: Vec<DayUsage>,
+}

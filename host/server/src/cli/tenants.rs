@@ -1,0 +1,198 @@
+//! `mogbox tenants`: what an operator lays down for each tenant.
+
+use std::collections::BTreeMap;
+
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use mogbox_core::{TaskName, Tenant};
+
+use super::Common;
+use super::client::tenant_path;
+use super::output::Output;
+use crate::api::types::{Deleted, LimitChanges, NewTenant, TenantChange, TenantList, TenantView};
+
+/// Make, list, limit, suspend or delete tenants.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mogbox tenants create acme --weight 2 --limit memory=128MiB --limit in-flight=50
+  mogbox tenants list
+  mogbox tenants set acme --limit queued=10000 --limit memory=    (nothing after the =: back to the node's)
+  mogbox tenants set acme --task-limit acme.report:memory=32MiB
+  mogbox tenants suspend acme                   takes no requests and runs none; what is queued stays
+  mogbox tenants resume acme
+  mogbox tenants delete acme --force            its tokens, and its requests that wait
+
+A tenant needs no record: one without has what the node gives to everybody. Changes take effect within a second, on every node.")]
+pub(super) struct Tenants {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a tenant.
+    Create(Set),
+    /// List those that have a record.
+    List,
+    /// Show one's record.
+    Show {
+        /// Which.
+        name: Tenant,
+    },
+    /// Change one's record.
+    Set(Set),
+    /// Take no requests of a tenant and run none.
+    Suspend {
+        /// Which.
+        name: Tenant,
+    },
+    /// Take and run them again.
+    Resume {
+        /// Which.
+        name: Tenant,
+    },
+    /// Remove one's record and tokens, and revoke its requests that wait.
+    Delete {
+        /// Which.
+        name: Tenant,
+        /// Say that you mean it.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// What may be laid down.
+#[derive(Args)]
+struct Set {
+    /// Which tenant.
+    name: Tenant,
+    /// Its part where there is more work than nodes can do, 1 to 10000.
+    #[arg(long, value_name = "N")]
+    weight: Option<u32>,
+    /// A bound, such as memory=128MiB; `mogbox serve --help` tells where they are listed. May be given several times.
+    #[arg(long = "limit", value_name = "BOUND=VALUE")]
+    limits: Vec<String>,
+    /// A bound of one task, at most the tenant's, such as acme.report:memory=32MiB; may be given several times.
+    #[arg(long = "task-limit", value_name = "TASK:BOUND=VALUE")]
+    task_limits: Vec<String>,
+    /// Whether its guests may write metadata keys that the node protects.
+    #[arg(long, value_name = "BOOL")]
+    trusted: Option<bool>,
+}
+
+impl Tenants {
+    pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (client, output) = (common.client()?, common.output());
+        let suspended = |suspended| TenantChange { suspended: Some(suspended), ..TenantChange::default() };
+        let (name, change) = match self.command {
+            Command::Create(set) => {
+                let new = NewTenant { name: set.name.clone(), change: set.change()? };
+                return show(&output, &client.post("/v1/tenants", &[], &new)?);
+            }
+            Command::List => return list(&output, &client.get("/v1/tenants", &[])?),
+            Command::Show { name } => return show(&output, &client.get(&tenant_path(&name), &[])?),
+            Command::Delete { name, force } => {
+                if !force {
+                    bail!("the tokens of tenant {name} and its requests that wait would go: say --force");
+                }
+                return deleted(&output, &client.delete(&tenant_path(&name))?);
+            }
+            Command::Set(set) => (set.name.clone(), set.change()?),
+            Command::Suspend { name } => (name, suspended(true)),
+            Command::Resume { name } => (name, suspended(false)),
+        };
+        show(&output, &client.change(&tenant_path(&name), &change)?)
+    }
+}
+
+impl Set {
+    fn change(self) -> anyhow::Result<TenantChange> {
+        let mut limits = LimitChanges::new();
+        for setting in &self.limits {
+            let (bound, value) = bound_and_value(setting)?;
+            limits.insert(bound, value);
+        }
+        let mut task_limits: BTreeMap<TaskName, LimitChanges> = BTreeMap::new();
+        for setting in &self.task_limits {
+            // Names of tasks may have colons, those of bounds none.
+            let (task, bound) = setting
+                .split_once('=')
+                .and_then(|(left, value)| left.rsplit_once(':').map(|(task, bound)| (task, format!("{bound}={value}"))))
+                .ok_or_else(|| {
+                    anyhow!("invalid limit of a task {setting:?}: expected TASK:BOUND=VALUE, such as acme.report:memory=32MiB")
+                })?;
+            let (bound, value) = bound_and_value(&bound)?;
+            task_limits.entry(task.parse()?).or_default().insert(bound, value);
+        }
+        Ok(TenantChange { suspended: None, trusted: self.trusted, weight: self.weight, limits, task_limits })
+    }
+}
+
+/// A bound with its value; none where nothing stands after the `=`.
+fn bound_and_value(setting: &str) -> anyhow::Result<(String, Option<String>)> {
+    let malformed = || anyhow!("invalid limit {setting:?}: expected BOUND=VALUE, such as memory=128MiB");
+    let (bound, value) = setting.split_once('=').ok_or_else(malformed)?;
+    Ok((bound.to_owned(), (!value.is_empty()).then(|| value.to_owned())))
+}
+
+fn list(output: &Output, list: &TenantList) -> anyhow::Result<()> {
+    if output.is_json() {
+        return output.json(list);
+    }
+    let rows: Vec<_> =
+        list.tenants.iter().map(|tenant| vec![tenant.name.to_string(), state(tenant), weight(tenant), limits(tenant)]).collect();
+    Ok(output.table(&["TENANT", "STATE", "WEIGHT", "LIMITS"], &rows)?)
+}
+
+fn show(output: &Output, tenant: &TenantView) -> anyhow::Result<()> {
+    if output.is_json() {
+        return output.json(tenant);
+    }
+    output.line(&format!("{}: {}, weight {}", tenant.name, state(tenant), weight(tenant)))?;
+    output.line(&format!("  created {}", tenant.record.created))?;
+    let own = limits(tenant);
+    output.line(&format!("  limits: {}", if own.is_empty() { "the node's" } else { &own }))?;
+    for (task, limits) in &tenant.record.task_limits {
+        output.line(&format!("  {task}: {}", pairs(limits)))?;
+    }
+    Ok(())
+}
+
+fn deleted(output: &Output, deleted: &Deleted) -> anyhow::Result<()> {
+    if output.is_json() {
+        return output.json(deleted);
+    }
+    let Deleted { name, tokens, requests } = deleted;
+    Ok(output.line(&format!("deleted tenant {name}: {tokens} tokens removed, {requests} requests revoked"))?)
+}
+
+fn state(tenant: &TenantView) -> String {
+    let state = if tenant.record.suspended { "suspended" } else { "active" };
+    if tenant.record.trusted { format!("{state}, trusted") } else { state.to_owned() }
+}
+
+fn weight(tenant: &TenantView) -> String {
+    tenant.record.weight.unwrap_or(1).to_string()
+}
+
+fn limits(tenant: &TenantView) -> String {
+    pairs(&tenant.record.limits)
+}
+
+fn pairs(limits: &mogbox_core::limits::Overrides) -> String {
+    let pairs: Vec<_> = limits.iter().map(|(bound, value)| format!("{bound}={}", bound.unit().show(value))).collect();
+    pairs.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_without_a_value_goes_back_to_the_nodes() {
+        assert_eq!(bound_and_value("memory=1GiB").unwrap(), ("memory".to_owned(), Some("1GiB".to_owned())));
+        assert_eq!(bound_and_value("memory=").unwrap(), ("memory".to_owned(), None));
+        assert!(bound_and_value("memory").unwrap_err().to_string().contains("BOUND=VALUE"));
+    }
+}
