@@ -38,19 +38,21 @@ pub(super) async fn put(
     Key(key): Key,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let value: Json = read_entries(&api, body).await?;
+    let value: Json = read_entries(&api, &tenant, body).await?;
     write(&api, &tenant, id, &Entries::from_iter([(key, value)])).await
 }
 
 /// Stores several keys, all or none.
 pub(super) async fn patch(State(api): State<Api>, Sender(tenant): Sender, Target(id): Target, body: Body) -> Result<StatusCode, Problem> {
-    let entries: Entries = read_entries(&api, body).await?;
+    let entries: Entries = read_entries(&api, &tenant, body).await?;
     write(&api, &tenant, id, &entries).await
 }
 
-async fn read_entries<T: serde::de::DeserializeOwned>(api: &Api, body: Body) -> Result<T, Problem> {
-    let limit = api.limits.length(Bound::Metadata).saturating_add(FRAME);
-    read_json(body, limit, || limited(&api.limits, Bound::Metadata)).await
+async fn read_entries<T: serde::de::DeserializeOwned>(api: &Api, tenant: &Tenant, body: Body) -> Result<T, Problem> {
+    let terms = api.tenants.terms(tenant);
+    let limits = &terms.limits;
+    let limit = limits.length(Bound::Metadata).saturating_add(FRAME);
+    read_json(body, limit, || limited(limits, Bound::Metadata)).await
 }
 
 async fn read(api: &Api, tenant: &Tenant, id: RequestId) -> Result<Entries, Problem> {
@@ -58,9 +60,10 @@ async fn read(api: &Api, tenant: &Tenant, id: RequestId) -> Result<Entries, Prob
 }
 
 async fn write(api: &Api, tenant: &Tenant, id: RequestId, entries: &Entries) -> Result<StatusCode, Problem> {
-    match api.results.set_metadata(tenant, id, None, entries, &api.limits).await? {
+    let terms = api.tenants.terms(tenant);
+    match api.results.set_metadata(tenant, id, None, entries, &terms.limits).await? {
         Written::Stored => Ok(StatusCode::NO_CONTENT),
-        Written::OverBound(bound) => Err(limited(&api.limits, bound)),
+        Written::OverBound(bound) => Err(limited(&terms.limits, bound)),
         Written::Missing => Err(not_found(tenant, id)),
         Written::Fenced => Err(Problem::internal(&"a writer from outside was fenced off")),
     }

@@ -32,8 +32,10 @@ pub(crate) const WIDEST: usize = 1_000;
 
 /// Takes a request in.
 pub(super) async fn submit(FromState(api): FromState<Api>, Sender(tenant): Sender, body: Body) -> Result<Response, Problem> {
-    let limit = api.limits.length(Bound::Arguments).saturating_add(api.limits.length(Bound::Metadata)).saturating_add(FRAME);
-    let new: NewRequest = read_json(body, limit, || limited(&api.limits, Bound::Arguments)).await?;
+    let terms = api.tenants.terms(&tenant);
+    let limits = &terms.limits;
+    let limit = limits.length(Bound::Arguments).saturating_add(limits.length(Bound::Metadata)).saturating_add(FRAME);
+    let new: NewRequest = read_json(body, limit, || limited(limits, Bound::Arguments)).await?;
     if !new.allow_unknown && api.catalog.serving(&tenant, &new.name).await?.is_none() {
         return Err(unknown_task(&tenant, &new.name, &api.catalog.modules(&tenant).await?.index));
     }
