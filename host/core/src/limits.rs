@@ -124,6 +124,10 @@ bounds! {
     Retries retries "retries" Count 3, 100;
     /// An uploaded module.
     Module module "module" Bytes 64 * MIB, GIB;
+    /// Time that a module takes to compile.
+    CompileTime compile_time "compile-time" Milliseconds 60 * SECOND, 600 * SECOND;
+    /// Memory that a module takes to compile.
+    CompileMemory compile_memory "compile-memory" Bytes GIB, 16 * GIB;
 }
 
 impl Bound {
@@ -139,7 +143,9 @@ impl Bound {
             | Self::HostCalls
             | Self::HostBytes
             | Self::Result
-            | Self::Module => 1,
+            | Self::Module
+            | Self::CompileTime => 1,
+            Self::CompileMemory => 64 * MIB,
             _ => 0,
         }
     }

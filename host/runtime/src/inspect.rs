@@ -5,7 +5,6 @@ mod describe;
 mod shape;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::module::TaskDescription;
@@ -15,9 +14,6 @@ use crate::cache::{ModuleCache, NotCompiled};
 use crate::linker::link;
 use crate::places::Places;
 use crate::trap::for_people;
-
-/// Time that a module may take to compile, waiting for others included.
-const MAX_COMPILATION: Duration = Duration::from_secs(120);
 
 /// Bytes of a refusal.
 const MAX_REASON: usize = 2 << 10;
@@ -36,13 +32,10 @@ async fn admit(cache: &ModuleCache, places: &Arc<Places>, bytes: Arc<[u8]>, limi
     check_size(&bytes, limits)?;
     shape::check_kind(&bytes)?;
     let digest = digest_of(&bytes).await?;
-    let component = tokio::time::timeout(MAX_COMPILATION, cache.component(digest, bytes))
-        .await
-        .map_err(|_| format!("it does not compile within {} s", MAX_COMPILATION.as_secs()))?
-        .map_err(|error| match error {
-            NotCompiled::Invalid(text) => format!("it is not a valid component: {text}"),
-            NotCompiled::Refused(text) => format!("this node cannot compile it now: {text}"),
-        })?;
+    let component = cache.component(digest, bytes).await.map_err(|error| match error {
+        NotCompiled::Invalid(text) => format!("it does not compile: {text}"),
+        NotCompiled::Refused(text) => format!("this node cannot compile it now: {text}"),
+    })?;
     shape::check_imports(cache.engine(), &component)?;
     shape::check_exports(cache.engine(), &component)?;
     let linked = link(cache.linker(), &component).map_err(|error| format!("its imports or exports do not fit the WIT: {error:#}"))?;

@@ -6,6 +6,7 @@ mod aside;
 mod attempt;
 mod bindings;
 mod cache;
+mod compiler;
 mod confine;
 mod convert;
 mod ends;
@@ -31,6 +32,8 @@ use mogbox_core::{Attempt, Execution, Executor, ModuleStore, Rejected};
 use crate::cache::ModuleCache;
 use crate::places::Places;
 
+pub use compiler::CompilerSettings;
+pub use compiler::child::compile_child;
 pub use engine::{Allocation, EngineError, EngineSettings};
 
 /// Runs attempts as WebAssembly components. One a process.
