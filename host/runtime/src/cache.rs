@@ -81,6 +81,19 @@ impl NotCompiled {
     }
 }
 
+/// A component that can be linked.
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    /// Whether it was compiled before.
+    pub(crate) earlier: bool,
+}
+
+/// Bytes of machine code and what belongs to it.
+pub(crate) fn code_size(component: &Component) -> usize {
+    let code = component.image_range();
+    (code.end as usize).saturating_sub(code.start as usize)
+}
+
 /// A module, or why it is not there.
 type Loaded = Result<Ready, NotLoaded>;
 
@@ -205,10 +218,10 @@ impl ModuleCache {
     }
 
     /// A module that is on disk, or compiled now.
-    pub(crate) async fn component(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
+    pub(crate) async fn component(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Compiled, NotCompiled> {
         match self.compiled_earlier(digest).await {
-            Some(component) => Ok(component),
-            None => self.compile(digest, bytes).await,
+            Some(component) => Ok(Compiled { component, earlier: true }),
+            None => Ok(Compiled { component: self.compile(digest, bytes).await?, earlier: false }),
         }
     }
 
@@ -245,8 +258,7 @@ impl ModuleCache {
     /// Keeps a module, and lets go of the least recently used ones beyond the bounds.
     pub(crate) fn keep(&self, digest: Digest, component: &Component, linked: TaskPre<Guest>) -> Ready {
         let module = Arc::new(linked);
-        let code = component.image_range();
-        let bytes = (code.end as usize).saturating_sub(code.start as usize);
+        let bytes = code_size(component);
         let mut slots = self.slots();
         slots.insert(digest, Arc::clone(&module), bytes);
         while slots.ready.len() > self.max_modules || (slots.bytes > self.max_bytes && slots.ready.len() > 1) {

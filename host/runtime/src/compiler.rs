@@ -81,10 +81,9 @@ impl CompilerSettings {
             Ended::Aborted if text.contains(child::OUT_OF_MEMORY) => Err(self.too_large()),
             Ended::Aborted => invalid(format!("the compiler crashed on it ({status}): {text}")),
             Ended::Killed => Err(NotCompiled::Refused(format!("something ended the compiler of modules ({status}): {text}"))),
-            Ended::Otherwise => Err(NotCompiled::Refused(format!(
-                "the compiler of modules, {}, does not work ({status}): {text}",
-                self.program.display()
-            ))),
+            Ended::Otherwise => {
+                Err(NotCompiled::Refused(format!("the compiler of modules, {}, does not work ({status}): {text}", self.program.display())))
+            }
         }
     }
 

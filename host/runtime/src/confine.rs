@@ -107,3 +107,62 @@ fn writable_memory() -> io::Result<u64> {
     let missing = || io::Error::other("/proc/self/status does not say how much memory this process has");
     field.and_then(|kibibytes| kibibytes.checked_mul(1_024)).ok_or_else(missing)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// What the test below starts: this program, with only this test in it, confined.
+    const CONFINED: &str = "MOGBOX_TEST_CONFINED";
+
+    #[test]
+    fn within_a_confined_process() {
+        let Ok(parent) = std::env::var(CONFINED) else { return };
+        let confinement = Confinement {
+            parent: parent.parse().unwrap(),
+            memory: 64 << 20,
+            cpu: Some(Duration::from_millis(20_500)),
+            file: 1_000,
+            open_files: 16,
+            niceness: 5,
+            makes_code: false,
+            further_calls: &[],
+        };
+        confine(&confinement).unwrap();
+        let absent = |error: Option<io::Error>| error.and_then(|error| error.raw_os_error()) == Some(libc::ENOSYS);
+        assert!(absent(std::net::TcpListener::bind("127.0.0.1:0").err()));
+        assert!(absent(std::net::UdpSocket::bind("127.0.0.1:0").err()));
+        assert!(absent(std::os::unix::net::UnixStream::connect("/nowhere").err()));
+        assert!(absent(std::fs::File::open("/proc/self/status").err()));
+        assert!(absent(std::fs::read_dir("/").err()));
+        assert!(absent(std::fs::remove_file("/nowhere").err()));
+        assert!(Command::new("/bin/true").spawn().is_err());
+        assert!(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).is_err());
+        assert!(Vec::<u8>::new().try_reserve_exact(48 << 20).is_ok());
+        assert!(Vec::<u8>::new().try_reserve_exact(65 << 20).is_err());
+        assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7);
+        println!("confined");
+    }
+
+    fn confined(parent: u32) -> std::process::Output {
+        let this = std::env::current_exe().unwrap();
+        let mut command = Command::new(this);
+        command.args(["--exact", "confine::tests::within_a_confined_process", "--nocapture", "--test-threads=1"]);
+        command.env_clear().env(CONFINED, parent.to_string()).output().unwrap()
+    }
+
+    #[test]
+    fn a_confined_process_reaches_nothing_and_has_no_more_than_it_was_left() {
+        let output = confined(std::process::id());
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("confined"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn a_process_whose_parent_is_gone_does_nothing() {
+        let output = confined(1);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success() && said.contains("process 1 is gone, which started this one"), "{said}");
+    }
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::compiler::CompilerSettings;
@@ -220,6 +221,17 @@ fn leave_off_what_no_guest_needs(config: &mut Config) {
     config.wasm_wide_arithmetic(false);
     config.wasm_shared_everything_threads(false);
     config.concurrency_support(false);
+}
+
+/// The language that the engine takes by that, for whoever looks at a component before it is compiled.
+pub(crate) fn wasm_features() -> WasmFeatures {
+    let left_off = WasmFeatures::GC_TYPES
+        | WasmFeatures::GC
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::THREADS
+        | WasmFeatures::MULTI_MEMORY
+        | WasmFeatures::MEMORY64;
+    (WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL).difference(left_off)
 }
 
 /// How much of a finished guest's stack stays in memory: as much as a small task and the host functions it calls use.

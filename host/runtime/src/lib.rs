@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mogbox_core::limits::Limits;
-use mogbox_core::module::TaskDescription;
+use mogbox_core::module::Inspection;
 use mogbox_core::{Attempt, Execution, Executor, ModuleStore, Rejected};
 
 use crate::cache::ModuleCache;
@@ -66,7 +66,7 @@ impl Executor for Sandbox {
         attempt::execute(&self.cache, &self.places, attempt).await
     }
 
-    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, Rejected> {
+    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Inspection, Rejected> {
         inspect::inspect(&self.cache, &self.places, bytes, limits).await
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct NodeSettings {
     pub(crate) guest_memory: Option<u64>,
     /// The folder of compiled modules, where they are kept.
     pub(crate) artifacts: Option<PathBuf>,
+    /// The program that compiles modules; none compiles them in this process.
+    pub(crate) compiler: Option<PathBuf>,
     /// The bounds.
     pub(crate) limits: Limits,
     /// The length of a lease.
@@ -151,6 +153,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         concurrency: 1,
         guest_memory: None,
         artifacts: None,
+        compiler: None,
         limits,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,

@@ -17,7 +17,7 @@ use mogbox_backends::redis::{RedisConnection, RedisIntake, RedisModules, RedisRe
 use mogbox_core::broker::BrokerError;
 use mogbox_core::limits::{Bound, Unit};
 use mogbox_core::{Broker, Executor, InTurn, Intake, ModuleStore, NodeId, QueueName, ResultStore, StateStore};
-use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
+use mogbox_runtime::{Allocation, CompilerSettings, EngineError, EngineSettings, Sandbox};
 
 use super::{Backend, NodeSettings, RabbitMq, machine};
 
@@ -127,6 +127,11 @@ fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
     let engine = EngineSettings {
         guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory),
         artifacts: settings.artifacts.clone(),
+        compiler: settings.compiler.clone().map(|program| CompilerSettings {
+            program,
+            time: settings.limits.duration(Bound::CompileTime),
+            memory: settings.limits.get(Bound::CompileMemory),
+        }),
         ..sized
     };
     let (most, memory) = (engine.most_of_one_guest(&settings.limits), settings.limits.get(Bound::Memory));
