@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use mogbox_core::Digest;
 use tempfile::NamedTempFile;
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
 
 use self::seal::Seal;
 
@@ -167,19 +167,33 @@ pub(crate) fn in_memory() -> io::Result<File> {
     tempfile::tempfile()
 }
 
+/// Why what a compiler wrote is not loaded.
+pub(crate) enum NotLoadable {
+    /// It is a compiled component that asks for more than the engine has for one.
+    TooMuch(String),
+    /// It is none.
+    Garbage(String),
+}
+
 /// What this process's compiler has just written into a file that was made for it.
-pub(crate) fn load_new(engine: &Engine, file: &File) -> Result<Component, String> {
-    map(engine, file)
+pub(crate) fn load_new(engine: &Engine, file: &File) -> Result<Component, NotLoadable> {
+    map(engine, file).map_err(|error| match Engine::detect_precompiled_file(path(file)) {
+        Ok(Some(Precompiled::Component)) => NotLoadable::TooMuch(error),
+        _ => NotLoadable::Garbage(error),
+    })
 }
 
 /// The path of the open file is that of the file itself, whatever has its name by now.
+fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
 #[allow(unsafe_code, reason = "the engine has no other way to load what was compiled earlier, or elsewhere")]
 fn map(engine: &Engine, file: &File) -> Result<Component, String> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: either the bytes were sealed with a key of this user's by the functions above that keep components, and the seal was
     // checked on this very file; or a compiler wrote them that this process started, of the same source, which has ended since and which
     // alone had the file. A component that took the compiler over could write any code here, where it would run as this process: that is
     // why the compiler's own process has nothing else to attack, and there is no way to check machine code. What remains is that the same
     // user writes into the file while it is mapped, who could as well write into this process.
-    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
+    unsafe { Component::deserialize_file(engine, path(file)) }.map_err(|error| format!("{error:#}"))
 }

@@ -45,13 +45,16 @@ impl CompilerSettings {
         let broken = |error: std::io::Error| NotCompiled::Refused(format!("the compiler of modules cannot be run: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
         let ended = runtime.block_on(async {
-            let child = self.start(artifact.try_clone().map_err(broken)?)?;
-            Ok(tokio::time::timeout(self.time, feed(child, component)).await)
+            let mut child = self.start(artifact.try_clone().map_err(broken)?)?;
+            let ended = tokio::time::timeout(self.time, feed(&mut child, component)).await;
+            if ended.is_err() {
+                child.kill().await.map_err(broken)?;
+            }
+            Ok(ended)
         })?;
         match ended {
             Ok(Ok((status, said))) => self.judge(status, &said),
             Ok(Err(error)) => Err(broken(error)),
-            // The child is killed as it is dropped.
             Err(_) => Err(self.too_slow()),
         }
     }
@@ -104,7 +107,7 @@ impl CompilerSettings {
 }
 
 /// Gives the child the component, and waits for its end and what it says.
-async fn feed(mut child: Child, component: &[u8]) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+async fn feed(child: &mut Child, component: &[u8]) -> std::io::Result<(ExitStatus, Vec<u8>)> {
     let (stdin, stderr, mut said) = (child.stdin.take(), child.stderr.take(), Vec::new());
     let give = async {
         if let Some(mut stdin) = stdin {

@@ -39,6 +39,8 @@ pub(crate) fn confine(what: &Confinement<'_>) -> io::Result<()> {
     use rustix::process::{Resource, Signal};
 
     let has = writable_memory()?;
+    // Should the machine run out of memory all the same, this process goes first. Some systems do not offer that.
+    std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     leave_the_network();
     // After the name spaces: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(named("the end with its parent"))?;

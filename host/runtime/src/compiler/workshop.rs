@@ -9,7 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::CompilerSettings;
-use crate::artifacts::{self, Artifacts};
+use crate::artifacts::{self, Artifacts, NotLoadable};
 use crate::cache::NotCompiled;
 
 /// What it takes to compile one module.
@@ -50,8 +50,11 @@ impl Workshop {
 
     fn compile(&self, compiler: &CompilerSettings, bytes: &[u8], file: &File) -> Result<Component, NotCompiled> {
         compiler.compile(bytes, file)?;
-        artifacts::load_new(&self.engine, file).map_err(|error| {
-            NotCompiled::Refused(format!("what the compiler of modules, {}, wrote cannot be used: {error}", compiler.program.display()))
+        artifacts::load_new(&self.engine, file).map_err(|error| match error {
+            NotLoadable::TooMuch(text) => NotCompiled::Invalid(text),
+            NotLoadable::Garbage(text) => {
+                NotCompiled::Refused(format!("what the compiler of modules, {}, wrote cannot be used: {text}", compiler.program.display()))
+            }
         })
     }
 

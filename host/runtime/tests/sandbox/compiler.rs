@@ -12,7 +12,7 @@ use std::time::Duration;
 use mogbox_core::{Executor as _, Limits, Outcome};
 use mogbox_runtime::{CompilerSettings, EngineSettings};
 
-use crate::guests::Guest;
+use crate::guests::{Guest, compile_bomb, padded};
 use crate::world::{Run, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mogbox-compiler");
@@ -31,33 +31,6 @@ fn node(compiler: CompilerSettings, artifacts: Option<&Path>) -> World {
 
 async fn refusal(world: &World, bytes: Vec<u8>) -> String {
     world.sandbox.inspect(bytes.into(), &Limits::default()).await.unwrap_err().to_string()
-}
-
-/// A good guest but for one function of few bytes that takes a compiler minutes: thousands of variables that change in branches.
-fn bomb() -> Vec<u8> {
-    const VARIABLES: usize = 5_000;
-    let branch = |n: usize| {
-        let (one, other) = (n * 7_919 % VARIABLES + 1, n * 104_729 % VARIABLES + 1);
-        format!("(if (local.get {one}) (then (local.set {one} (i32.add (local.get {other}) (i32.const 1)))))")
-    };
-    let branches: String = (0..VARIABLES).map(branch).collect();
-    let function = format!("(func $bomb (param i32) (result i32) (local {}) {branches} (local.get 0))", "i32 ".repeat(VARIABLES));
-    Guest { items: &function, ..Guest::default() }.build()
-}
-
-/// A good guest with so many bytes that nobody reads.
-fn padded(bytes: usize) -> Vec<u8> {
-    let mut component = Guest::default().build();
-    let mut length = bytes + 2;
-    component.push(0);
-    while length >= 0x80 {
-        component.push(length.to_le_bytes()[0] | 0x80);
-        length >>= 7;
-    }
-    component.push(length.to_le_bytes()[0]);
-    component.extend_from_slice(&[1, b'x']);
-    component.resize(component.len() + bytes, 0);
-    component
 }
 
 /// A program that is none of ours.
@@ -85,11 +58,11 @@ async fn a_module_compiled_by_the_process_runs_with_a_folder_for_it_and_without(
 async fn a_module_that_takes_too_long_is_refused_with_the_bound_and_the_node_serves_on() {
     let world = node(CompilerSettings { time: Duration::from_secs(3), ..compiler() }, None);
     world.still_serves().await;
-    let refused = refusal(&world, bomb()).await;
+    let refused = refusal(&world, compile_bomb()).await;
     let expected = "module refused: it does not compile: it takes more than 3s of time to compile, over the bound compile-time of 3s; \
                     a node started with --limit compile-time=VALUE raises it, up to 10m";
     assert_eq!(refused, expected);
-    let Outcome::Trapped { class, message } = world.survives(Run::of_module(bomb())).await.outcome else { panic!("it ran") };
+    let Outcome::Trapped { class, message } = world.survives(Run::of_module(compile_bomb())).await.outcome else { panic!("it ran") };
     assert!(class == "module" && message.contains("over the bound compile-time of 3s"), "{message}");
 }
 
@@ -98,6 +71,11 @@ async fn a_module_that_takes_too_much_memory_is_refused_with_the_bound() {
     let world = node(CompilerSettings { memory: 64 << 20, ..compiler() }, None);
     let refused = refusal(&world, padded(60 << 20)).await;
     assert!(refused.contains("it takes more than 64MiB of memory to compile, over the bound compile-memory of 64MiB; a node"), "{refused}");
+    // Instances that no engine has room for are the module's own fault, though only whoever loads it finds out.
+    let many = "(core instance (instantiate $m))".repeat(65);
+    let text = format!(r#"(component (core module $m) {many} (instance $i) (export "mogbox:task/tasks@0.1.0" (instance $i)))"#);
+    let refused = refusal(&world, wat::parse_str(text).unwrap()).await;
+    assert!(refused.starts_with("module refused: it does not compile: ") && refused.contains("65"), "{refused}");
     world.still_serves().await;
     let roomy = node(CompilerSettings { memory: 256 << 20, ..compiler() }, None);
     roomy.sandbox.inspect(padded(60 << 20).into(), &Limits::default()).await.unwrap();
@@ -116,7 +94,7 @@ fn run(cpu_seconds: u64, input: &[u8]) -> (ExitStatus, String) {
 
 #[test]
 fn the_process_ends_at_its_processor_time_whoever_else_sleeps() {
-    let (status, said) = run(1, &bomb());
+    let (status, said) = run(1, &compile_bomb());
     assert_eq!(status.signal(), Some(24), "{status}: {said}");
     let (status, said) = run(60, &Guest::default().build());
     assert!(status.success(), "{status}: {said}");
