@@ -110,7 +110,8 @@ fn writable_memory() -> io::Result<u64> {
     field.and_then(|kibibytes| kibibytes.checked_mul(1_024)).ok_or_else(missing)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::process::Command;
@@ -144,7 +145,7 @@ mod tests {
         assert!(Vec::<u8>::new().try_reserve_exact(48 << 20).is_ok());
         assert!(Vec::<u8>::new().try_reserve_exact(65 << 20).is_err());
         assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7);
-        println!("confined");
+        std::io::Write::write_all(&mut io::stdout(), b"confined").unwrap();
     }
 
     fn confined(parent: u32) -> std::process::Output {

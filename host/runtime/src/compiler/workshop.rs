@@ -24,7 +24,7 @@ impl Workshop {
     /// The component, ready to be linked. Where there is a folder for compiled modules, it is kept there.
     pub(crate) fn make(&self, digest: &Digest, bytes: &[u8]) -> Result<Component, NotCompiled> {
         let component = match (&self.compiler, &self.artifacts) {
-            (Some(compiler), Some(artifacts)) => self.into_folder(compiler, artifacts, digest, bytes),
+            (Some(compiler), Some(artifacts)) => self.kept(compiler, artifacts, digest, bytes),
             (Some(compiler), None) => {
                 let file = artifacts::in_memory().map_err(|error| no_file(&error))?;
                 self.compile(compiler, bytes, &file)
@@ -35,13 +35,7 @@ impl Workshop {
         Ok(component)
     }
 
-    fn into_folder(
-        &self,
-        compiler: &CompilerSettings,
-        artifacts: &Artifacts,
-        digest: &Digest,
-        bytes: &[u8],
-    ) -> Result<Component, NotCompiled> {
+    fn kept(&self, compiler: &CompilerSettings, artifacts: &Artifacts, digest: &Digest, bytes: &[u8]) -> Result<Component, NotCompiled> {
         let file = artifacts.unfinished().map_err(|error| no_file(&error))?;
         let component = self.compile(compiler, bytes, file.as_file())?;
         artifacts.keep(digest, file);
