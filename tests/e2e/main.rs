@@ -13,6 +13,7 @@ mod support;
 mod bench;
 mod bounds;
 mod command_line;
+mod compile;
 mod demonstration;
 mod fixed_bounds;
 mod hostile;

@@ -97,14 +97,23 @@ impl Catalog {
         self.store.index(tenant).await
     }
 
+    /// A version of a module with these bytes and tasks, which [`Self::activate`] would take now. Changes nothing.
+    ///
+    /// # Errors
+    /// Where another active module serves one of the tasks, or the store does not answer.
+    pub async fn check(&self, tenant: &Tenant, name: &str, bytes: &[u8], tasks: Vec<TaskDescription>) -> Result<Version, CatalogError> {
+        let version = Version { digest: Digest::of(bytes), size: bytes.len() as u64, uploaded: Timestamp::now(), tasks };
+        self.store.index(tenant).await?.index.activate(name, version.clone())?;
+        Ok(version)
+    }
+
     /// Stores a module that serves these tasks and makes it the active version of `name`.
     ///
     /// # Errors
     /// Where another active module serves one of the tasks, or the store does not answer; nothing has changed then.
     pub async fn activate(&self, tenant: &Tenant, name: &str, bytes: &[u8], tasks: Vec<TaskDescription>) -> Result<Version, CatalogError> {
-        let version = Version { digest: Digest::of(bytes), size: bytes.len() as u64, uploaded: Timestamp::now(), tasks };
         // Asked twice, so that the bytes of a module that is refused are not stored.
-        self.store.index(tenant).await?.index.activate(name, version.clone())?;
+        let version = self.check(tenant, name, bytes, tasks).await?;
         self.store.put(&version.digest, bytes).await?;
         self.change(tenant, |index| index.activate(name, version.clone())).await?;
         Ok(version)

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::TaskContext;
 use crate::ids::Digest;
 use crate::limits::Limits;
-use crate::module::TaskDescription;
+use crate::module::Inspection;
 use crate::outcome::Outcome;
 use crate::report::{LogLine, Receipt};
 
@@ -132,5 +132,5 @@ pub trait Executor: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where it is no component, imports what is not allowed, does not serve tasks, or describes them wrongly.
-    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, Rejected>;
+    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Inspection, Rejected>;
 }

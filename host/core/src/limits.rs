@@ -124,6 +124,10 @@ bounds! {
     Submissions submissions "submissions" Count 100_000, 10_000_000;
     /// What a tenant's requests store in a day (UTC): arguments, metadata, state, values and reports.
     Stored stored "stored" Bytes 1_024 * GIB, 1_024 * 1_024 * GIB;
+    /// Time that a module takes to compile.
+    CompileTime compile_time "compile-time" Milliseconds 60 * SECOND, 600 * SECOND;
+    /// Memory that a module takes to compile.
+    CompileMemory compile_memory "compile-memory" Bytes GIB, 16 * GIB;
 }
 
 impl Bound {
@@ -141,7 +145,9 @@ impl Bound {
             | Self::Result
             | Self::InFlight
             | Self::Submissions
+            | Self::CompileTime
             | Self::Module => 1,
+            Self::CompileMemory => 64 * MIB,
             _ => 0,
         }
     }

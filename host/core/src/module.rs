@@ -40,6 +40,21 @@ impl TaskDescription {
     }
 }
 
+/// What was found in a module that may be admitted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// What it imports, by name and version.
+    pub imports: Vec<String>,
+    /// What it exports. The module says so itself: any text.
+    pub exports: Vec<String>,
+    /// What it serves.
+    pub tasks: Vec<TaskDescription>,
+    /// Bytes of its machine code.
+    pub compiled_bytes: u64,
+    /// How long it took to compile, waiting for others included; none where it was compiled before.
+    pub compile_ms: Option<u64>,
+}
+
 /// One upload of a module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Version {

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use mogbox_core::Digest;
-use wasmtime::Engine;
+use tempfile::NamedTempFile;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
 
 use self::seal::Seal;
 
@@ -68,11 +69,19 @@ impl Artifacts {
         }
     }
 
-    /// Keeps a compiled module. Where that fails it is compiled again after a restart, and nothing else.
+    /// Keeps what was compiled in this process. Where that fails it is compiled again after a restart, and nothing else.
     pub(crate) fn store(&self, digest: &Digest, component: &Component) {
-        if let Err(error) = self.write(&self.name(digest), component).and_then(|()| self.tidy()) {
-            tracing::warn!(%digest, %error, "a compiled module is not kept");
-        }
+        warn_of(digest, self.write(digest, component));
+    }
+
+    /// A file in the folder, for a compiler to write into. It goes unless it is kept.
+    pub(crate) fn unfinished(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)
+    }
+
+    /// Keeps a file from [`Self::unfinished`] that was loaded as this module. It may be in use meanwhile: its seal comes after the code.
+    pub(crate) fn keep(&self, digest: &Digest, file: NamedTempFile) {
+        warn_of(digest, self.finish(digest, file));
     }
 
     fn name(&self, digest: &Digest) -> String {
@@ -90,17 +99,23 @@ impl Artifacts {
         made.verify(&found).map_err(|()| "its seal is not of this folder's key".to_owned())
     }
 
-    fn write(&self, name: &str, component: &Component) -> io::Result<()> {
+    fn write(&self, digest: &Digest, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        if code.len() as u64 > self.max_bytes {
+        let mut file = self.unfinished()?;
+        file.write_all(&code)?;
+        self.finish(digest, file)
+    }
+
+    fn finish(&self, digest: &Digest, mut file: NamedTempFile) -> io::Result<()> {
+        if file.as_file().metadata()?.len() > self.max_bytes {
             return Ok(());
         }
-        let made = self.seal.of(name, code.as_slice())?;
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
-        file.write_all(&code)?;
+        let name = self.name(digest);
+        file.rewind()?;
+        let made = self.seal.of(&name, file.as_file())?;
         file.write_all(&made.bytes())?;
         file.persist(self.folder.join(name))?;
-        Ok(())
+        self.tidy()
     }
 
     /// Removes what nodes that died did not finish, and the least recently used files beyond the bound.
@@ -134,12 +149,51 @@ impl Artifacts {
     }
 }
 
+fn warn_of(digest: &Digest, kept: io::Result<()>) {
+    if let Err(error) = kept {
+        tracing::warn!(%digest, %error, "a compiled module is not kept");
+    }
+}
+
+/// A file in memory, for a compiler to write into where no folder keeps what it makes.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_memory() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("module", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+/// A file without a name, for want of such files.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn in_memory() -> io::Result<File> {
+    tempfile::tempfile()
+}
+
+/// Why what a compiler wrote is not loaded.
+pub(crate) enum NotLoadable {
+    /// It is a compiled component that asks for more than the engine has for one.
+    TooMuch(String),
+    /// It is none.
+    Garbage(String),
+}
+
+/// What this process's compiler has just written into a file that was made for it.
+pub(crate) fn load_new(engine: &Engine, file: &File) -> Result<Component, NotLoadable> {
+    map(engine, file).map_err(|error| match Engine::detect_precompiled_file(path(file)) {
+        Ok(Some(Precompiled::Component)) => NotLoadable::TooMuch(error),
+        _ => NotLoadable::Garbage(error),
+    })
+}
+
 /// The path of the open file is that of the file itself, whatever has its name by now.
-#[allow(unsafe_code, reason = "the engine has no other way to load what it compiled earlier")]
+fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+#[allow(unsafe_code, reason = "the engine has no other way to load what was compiled earlier, or elsewhere")]
 fn map(engine: &Engine, file: &File) -> Result<Component, String> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // SAFETY: the bytes were sealed with a key of this user's by the function above that serializes components, and the seal was
-    // checked on this very file. What remains is that the same user writes into the file while it is mapped, who could as well write
-    // into this process.
-    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
+    // SAFETY: either the bytes were sealed with a key of this user's by the functions above that keep components, and the seal was
+    // checked on this very file; or a compiler wrote them that this process started, of the same source, which has ended since and which
+    // alone had the file. A component that took the compiler over could write any code here, where it would run as this process: that is
+    // why the compiler's own process has nothing else to attack, and there is no way to check machine code. What remains is that the same
+    // user writes into the file while it is mapped, who could as well write into this process.
+    unsafe { Component::deserialize_file(engine, path(file)) }.map_err(|error| format!("{error:#}"))
 }

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
@@ -16,6 +17,8 @@ use wasmtime::component::{Component, Linker};
 
 use crate::artifacts::Artifacts;
 use crate::bindings::TaskPre;
+use crate::compiler::CompilerSettings;
+use crate::compiler::workshop::Workshop;
 use crate::engine::{EngineError, EngineSettings};
 use crate::guest::Guest;
 use crate::linker::link;
@@ -26,6 +29,9 @@ pub(crate) type Ready = Arc<TaskPre<Guest>>;
 
 /// The class of an attempt whose module can never run.
 const BROKEN_MODULE: &str = "module";
+
+/// Time to wait for the compilation of other modules.
+const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// Bytes of the text that says why a module is not there.
 const MAX_REASON: usize = 2 << 10;
@@ -63,16 +69,29 @@ pub(crate) enum NotCompiled {
     /// They never will.
     #[error("{0}")]
     Invalid(String),
-    /// The machine refused what it takes, or the process ends.
+    /// The machine refused what it takes, or has no time for it.
     #[error("{0}")]
     Refused(String),
 }
 
 impl NotCompiled {
-    fn of(error: &wasmtime::Error) -> Self {
+    pub(crate) fn of(error: &wasmtime::Error) -> Self {
         let text = format!("{error:#}");
         if is_of_the_machine(error) { Self::Refused(text) } else { Self::Invalid(text) }
     }
+}
+
+/// A component that can be linked.
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    /// Whether it was compiled before.
+    pub(crate) earlier: bool,
+}
+
+/// Bytes of machine code and what belongs to it.
+pub(crate) fn code_size(component: &Component) -> usize {
+    let code = component.image_range();
+    (code.end as usize).saturating_sub(code.start as usize)
 }
 
 /// A module, or why it is not there.
@@ -84,6 +103,7 @@ pub(crate) struct ModuleCache {
     linker: Linker<Guest>,
     store: Arc<dyn ModuleStore>,
     artifacts: Option<Arc<Artifacts>>,
+    compiler: Option<CompilerSettings>,
     compilations: Arc<Semaphore>,
     compiled: AtomicU64,
     max_modules: usize,
@@ -125,6 +145,7 @@ impl ModuleCache {
             linker,
             store,
             artifacts: settings.artifacts.as_ref().map(open).transpose()?,
+            compiler: settings.compiler.clone(),
             compilations: Arc::new(Semaphore::new(settings.compilations)),
             compiled: AtomicU64::new(0),
             max_modules: settings.cached_modules,
@@ -197,10 +218,10 @@ impl ModuleCache {
     }
 
     /// A module that is on disk, or compiled now.
-    pub(crate) async fn component(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
+    pub(crate) async fn component(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Compiled, NotCompiled> {
         match self.compiled_earlier(digest).await {
-            Some(component) => Ok(component),
-            None => self.compile(digest, bytes).await,
+            Some(component) => Ok(Compiled { component, earlier: true }),
+            None => Ok(Compiled { component: self.compile(digest, bytes).await?, earlier: false }),
         }
     }
 
@@ -214,34 +235,30 @@ impl ModuleCache {
         loading.await.ok()?
     }
 
-    /// Compiles on a thread of its own, once fewer than the allowed number do, and keeps what comes out on disk.
+    /// Compiles once fewer than the allowed number do, and keeps what comes out on disk.
     async fn compile(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, NotCompiled> {
         let refused = |error: &dyn std::fmt::Display| NotCompiled::Refused(error.to_string());
-        let permit = Arc::clone(&self.compilations).acquire_owned().await.map_err(|error| refused(&error))?;
+        let waiting = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.compilations).acquire_owned()).await;
+        let late = |_| NotCompiled::Refused(format!("it has compiled other modules for the last {} s", MAX_WAIT.as_secs()));
+        let permit = waiting.map_err(late)?.map_err(|error| refused(&error))?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone());
-        let compiling = tokio::task::spawn_blocking(move || {
-            let compiled = Component::from_binary(&engine, &bytes);
+        let (done, compiled) = tokio::sync::oneshot::channel();
+        let workshop = Workshop { engine: self.engine.clone(), compiler: self.compiler.clone(), artifacts: self.artifacts.clone() };
+        // A thread of its own, which nobody waits for when the node ends: the child process ends with it.
+        let thread = std::thread::Builder::new().name("compiler".into()).spawn(move || {
+            let component = workshop.make(&digest, &bytes);
             drop(permit);
-            let component = compiled.map_err(|error| NotCompiled::of(&error))?;
-            component.initialize_copy_on_write_image().map_err(|error| NotCompiled::Refused(format!("{error:#}")))?;
-            if let Some(artifacts) = artifacts {
-                artifacts.store(&digest, &component);
-            }
-            Ok(component)
+            // Whoever asked for it may be gone.
+            done.send(component).ok();
         });
-        match compiling.await {
-            Ok(compiled) => compiled,
-            Err(error) if error.is_panic() => Err(NotCompiled::Invalid("the compiler crashed".into())),
-            Err(error) => Err(refused(&error)),
-        }
+        thread.map_err(|error| refused(&error))?;
+        compiled.await.unwrap_or_else(|_| Err(NotCompiled::Invalid("the compiler crashed".into())))
     }
 
     /// Keeps a module, and lets go of the least recently used ones beyond the bounds.
     pub(crate) fn keep(&self, digest: Digest, component: &Component, linked: TaskPre<Guest>) -> Ready {
         let module = Arc::new(linked);
-        let code = component.image_range();
-        let bytes = (code.end as usize).saturating_sub(code.start as usize);
+        let bytes = code_size(component);
         let mut slots = self.slots();
         slots.insert(digest, Arc::clone(&module), bytes);
         while slots.ready.len() > self.max_modules || (slots.bytes > self.max_bytes && slots.ready.len() > 1) {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mogbox_core::limits::{Bound, Limits};
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::compiler::CompilerSettings;
 use crate::places;
 
 /// The engine as receipts name it.
@@ -61,6 +63,8 @@ pub struct EngineSettings {
     pub tick: Duration,
     /// Compilations at once: 1 to 64.
     pub compilations: usize,
+    /// What compiles modules in a process of its own. None compiles inside this one, without any bound: for modules that are trusted.
+    pub compiler: Option<CompilerSettings>,
     /// Compiled modules kept: 1 to 100,000.
     pub cached_modules: usize,
     /// Machine code kept over all of them.
@@ -82,6 +86,7 @@ impl Default for EngineSettings {
             host_stack: 1 << 20,
             tick: Duration::from_millis(1),
             compilations: 2,
+            compiler: None,
             cached_modules: 128,
             cached_bytes: 512 << 20,
             artifacts: None,
@@ -126,6 +131,12 @@ impl EngineSettings {
         let kept = memory / 8 / u64::from(defaults.max_instances) / PAGE * PAGE;
         let keep_resident = usize::try_from(kept).unwrap_or(usize::MAX).clamp(LEAST_RESIDENT, defaults.keep_resident);
         Self { guest_memory, keep_resident, ..defaults }
+    }
+
+    /// Settings for a process that compiles and runs nothing: the code that comes out is that of any node.
+    #[must_use]
+    pub(crate) fn for_compiling() -> Self {
+        Self { allocation: Allocation::OnDemand, ..Self::default() }
     }
 
     /// Memory that one guest can have within these bounds where no other is alive. Bytes.
@@ -212,6 +223,17 @@ fn leave_off_what_no_guest_needs(config: &mut Config) {
     config.concurrency_support(false);
 }
 
+/// The language that the engine takes by that, for whoever looks at a component before it is compiled.
+pub(crate) fn wasm_features() -> WasmFeatures {
+    let left_off = WasmFeatures::GC_TYPES
+        | WasmFeatures::GC
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::THREADS
+        | WasmFeatures::MULTI_MEMORY
+        | WasmFeatures::MEMORY64;
+    (WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL).difference(left_off)
+}
+
 /// How much of a finished guest's stack stays in memory: as much as a small task and the host functions it calls use.
 const STACK_KEPT: usize = 32 << 10;
 
@@ -258,6 +280,18 @@ mod tests {
         let small = EngineSettings::for_machine(0);
         assert_eq!((small.guest_memory, small.keep_resident), (2 << 20, 64 << 10));
         small.validate().unwrap();
+    }
+
+    #[test]
+    fn what_is_compiled_does_not_depend_on_what_one_node_may_set() {
+        let hash = |settings: &EngineSettings| {
+            let engine = Engine::new(&settings.config()).unwrap();
+            let mut hasher = std::hash::DefaultHasher::new();
+            std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
+            std::hash::Hasher::finish(&hasher)
+        };
+        let node = EngineSettings { max_instances: 16, guest_stack: 8 << 20, host_stack: 8 << 20, ..EngineSettings::for_machine(8 << 30) };
+        assert_eq!(hash(&node), hash(&EngineSettings::for_compiling()));
     }
 
     #[test]

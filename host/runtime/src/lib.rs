@@ -6,6 +6,8 @@ mod aside;
 mod attempt;
 mod bindings;
 mod cache;
+mod compiler;
+mod confine;
 mod convert;
 mod ends;
 mod engine;
@@ -24,12 +26,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mogbox_core::limits::Limits;
-use mogbox_core::module::TaskDescription;
+use mogbox_core::module::Inspection;
 use mogbox_core::{Attempt, Execution, Executor, ModuleStore, Rejected};
 
 use crate::cache::ModuleCache;
 use crate::places::Places;
 
+pub use compiler::CompilerSettings;
+pub use compiler::child::compile_child;
 pub use engine::{Allocation, EngineError, EngineSettings};
 
 /// Runs attempts as WebAssembly components. One a process.
@@ -62,7 +66,7 @@ impl Executor for Sandbox {
         attempt::execute(&self.cache, &self.places, attempt).await
     }
 
-    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Vec<TaskDescription>, Rejected> {
+    async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Inspection, Rejected> {
         inspect::inspect(&self.cache, &self.places, bytes, limits).await
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -113,7 +113,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/readyz", get(health::ready))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(in_time))
+        .layer(from_fn_with_state(api.limits.duration(Bound::CompileTime), in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(api.clone(), access::authenticate))
         .with_state(api)
@@ -135,10 +135,12 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(Code::MethodNotAllowed, format!("{method} is not allowed at {shown:?}"))
 }
 
-/// A store that never answers holds no connection for ever.
-async fn in_time(request: Request, next: Next) -> Response {
-    let late = |_| Problem::new(Code::Unavailable, format!("no answer within {} s", CALL_TIME.as_secs())).into_response();
-    tokio::time::timeout(CALL_TIME, next.run(request)).await.unwrap_or_else(late)
+/// A store that never answers holds no connection for ever. An upload may take its turn and compile beside that.
+async fn in_time(State(compile_time): State<Duration>, request: Request, next: Next) -> Response {
+    let is_upload = request.method() == Method::PUT && request.uri().path().starts_with("/v1/modules/");
+    let time = if is_upload { CALL_TIME * 2 + compile_time } else { CALL_TIME };
+    let late = |_| Problem::new(Code::Unavailable, format!("no answer within {} s", time.as_secs())).into_response();
+    tokio::time::timeout(time, next.run(request)).await.unwrap_or_else(late)
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

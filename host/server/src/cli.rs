@@ -133,6 +133,10 @@ enum Command {
 /// and `wait` have codes of their own for how a request ended.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Nodes start this binary for each module that they compile: before anything else, so that the process has nothing to lose.
+    if let Some(code) = mogbox_runtime::compile_child() {
+        return code;
+    }
     let Cli { common, command } = Cli::parse();
     let as_json = common.json;
     let done = match command {

@@ -42,6 +42,8 @@ pub(crate) struct NodeSettings {
     pub(crate) guest_memory: Option<u64>,
     /// The folder of compiled modules, where they are kept.
     pub(crate) artifacts: Option<PathBuf>,
+    /// The program that compiles modules; none compiles them in this process.
+    pub(crate) compiler: Option<PathBuf>,
     /// The bounds.
     pub(crate) limits: Limits,
     /// Metadata keys that only guests of trusted tenants may write.
@@ -175,6 +177,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         concurrency: 1,
         guest_memory: None,
         artifacts: None,
+        compiler: None,
         limits,
         protected: Vec::new(),
         lease: Duration::from_secs(30),

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use mogbox_core::executor::{Attempt, Execution, Executor, Rejected};
 use mogbox_core::json::Json;
 use mogbox_core::limits::Limits;
-use mogbox_core::module::TaskDescription;
+use mogbox_core::module::Inspection;
 use mogbox_core::outcome::{Failure, Outcome};
 use mogbox_core::report::Receipt;
 use serde::Serialize;
@@ -87,7 +87,7 @@ impl Executor for Script {
         Execution { receipt, ..Execution::without_run(outcome) }
     }
 
-    async fn inspect(&self, _bytes: Arc<[u8]>, _limits: &Limits) -> Result<Vec<TaskDescription>, Rejected> {
+    async fn inspect(&self, _bytes: Arc<[u8]>, _limits: &Limits) -> Result<Inspection, Rejected> {
         Err(Rejected("a script inspects nothing".into()))
     }
 }

@@ -1,7 +1,7 @@
-//! What a module is made of: its kind, its imports against the list of what there is, its exports.
+//! What a module is at first sight: its kind, its imports against the list of what there is, its exports.
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
+/// How an executable file of this system begins, such as one with compiled code.
+const ELF: &[u8] = b"\x7fELF";
 
 /// How every WebAssembly binary begins, and the version and layer that follow.
 const MAGIC: &[u8] = b"\0asm";
@@ -51,6 +51,11 @@ pub(crate) fn check_kind(bytes: &[u8]) -> Result<(), String> {
 fn no_wasm(bytes: &[u8]) -> String {
     let start = bytes.get(..bytes.len().min(16)).unwrap_or_default();
     match std::str::from_utf8(bytes.get(..bytes.len().min(1_024)).unwrap_or_default()) {
+        _ if bytes.starts_with(ELF) => {
+            "it is compiled code (ELF), as in a .cwasm file, which no node takes from others, expected a WebAssembly \
+                                        component: upload the .wasm file, each node compiles it"
+                .into()
+        }
         _ if bytes.is_empty() => "it is empty, expected a WebAssembly component".into(),
         Ok(text) if text.trim_start().starts_with("(module") || text.trim_start().starts_with("(component") => {
             "it is WebAssembly text, expected a binary component: turn it into one with wasm-tools parse".into()
@@ -60,13 +65,20 @@ fn no_wasm(bytes: &[u8]) -> String {
     }
 }
 
-/// Refuses an import that nothing offers, and names it.
-pub(crate) fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
-    let ty = component.component_type();
-    let stranger = ty.imports(engine).map(|(name, _)| name).find(|name| !is_offered(name));
-    match stranger {
-        Some(name) => Err(format!("it imports {name}, which the sandbox does not offer: it offers {OFFERED_TEXT}")),
-        None => Ok(()),
+/// Refuses imports that nothing offers, and names them.
+pub(crate) fn check_imports(imports: &[String]) -> Result<(), String> {
+    let strangers: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !is_offered(name)).collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    Err(format!("it imports {}, which the sandbox does not offer: it offers {OFFERED_TEXT}", shown(&strangers)))
+}
+
+fn shown(names: &[&str]) -> String {
+    let first: Vec<&str> = names.iter().copied().take(MAX_SHOWN).collect();
+    match names.len().saturating_sub(MAX_SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -79,14 +91,12 @@ fn is_offered(import: &str) -> bool {
 }
 
 /// Refuses a component that serves no tasks, and says what it exports instead.
-pub(crate) fn check_exports(engine: &Engine, component: &Component) -> Result<(), String> {
-    let ty = component.component_type();
-    let names: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
+pub(crate) fn check_exports(exports: &[String]) -> Result<(), String> {
+    let names: Vec<&str> = exports.iter().map(String::as_str).collect();
     if names.iter().any(|name| name.starts_with(TASKS)) {
         return Ok(());
     }
-    let shown: Vec<&str> = names.iter().copied().take(MAX_SHOWN).collect();
-    let found = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
+    let found = if names.is_empty() { "nothing".to_owned() } else { shown(&names) };
     Err(format!("it does not export mogbox:task/tasks@0.1, so it serves no tasks; it exports {found}"))
 }
 
@@ -107,12 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn every_import_that_nothing_offers_is_named_up_to_ten() {
+        let imports = |number: usize| (0..number).map(|n| format!("acme:x/y{n}@1.0.0")).collect::<Vec<_>>();
+        let offered = vec!["wasi:io/poll@0.2.6".to_owned()];
+        check_imports(&offered).unwrap();
+        let few = check_imports(&[offered, imports(2)].concat()).unwrap_err();
+        assert!(few.starts_with("it imports acme:x/y0@1.0.0, acme:x/y1@1.0.0, which the sandbox does not offer"), "{few}");
+        let many = check_imports(&imports(12)).unwrap_err();
+        assert!(many.contains("acme:x/y9@1.0.0 and 2 more, which"), "{many}");
+    }
+
+    #[test]
     fn what_is_no_component_is_named_for_what_it_is() {
         let reason = |bytes: &[u8]| check_kind(bytes).unwrap_err();
         assert!(reason(b"").starts_with("it is empty"));
         assert!(reason(b"  (module)").starts_with("it is WebAssembly text"));
         assert!(reason(b"print(1)").starts_with("it is text"));
-        assert!(reason(b"\x7fELF\xff\xfe").contains("[7f, 45, 4c, 46, ff, fe]"));
+        assert!(reason(b"\x7fELF\xff\xfe").starts_with("it is compiled code (ELF), as in a .cwasm file"));
+        assert!(reason(b"\xcf\xfa\xed\xfe").contains("[cf, fa, ed, fe]"));
         assert!(reason(b"\0asm\x01\0\0\0").contains("core module"));
         assert!(reason(b"\0asm\x02\0\0\0").contains("version"));
         check_kind(b"\0asm\x0d\0\x01\0").unwrap();

@@ -17,7 +17,10 @@ async fn refusal(world: &World, bytes: Vec<u8>) -> String {
 async fn a_good_module_is_admitted_with_its_tasks_and_ready_to_run() {
     let world = World::new();
     let run = Run::of(&Guest::default());
-    let tasks = world.sandbox.inspect(Arc::from(run.module.clone()), &Limits::default()).await.unwrap();
+    let found = world.sandbox.inspect(Arc::from(run.module.clone()), &Limits::default()).await.unwrap();
+    assert_eq!((found.imports, found.exports), (vec!["mogbox:task/types@0.1.0".into()], vec!["mogbox:task/tasks@0.1.0".into()]));
+    assert!(found.compiled_bytes > 0 && found.compile_ms.is_some());
+    let tasks = found.tasks;
     assert_eq!(tasks.len(), 1);
     assert_eq!((tasks[0].name.as_str(), tasks[0].parameters.as_str()), ("t", "{}"));
     world.still_serves().await;
@@ -113,7 +116,7 @@ async fn a_describe_may_call_the_host_but_is_denied() {
          (if (call $cancelled) (then unreachable)) {ONE_TASK}"
     );
     let bytes = Guest { imports: CONTEXT, describe: &body, ..Guest::default() }.build();
-    assert_eq!(world.sandbox.inspect(bytes.into(), &Limits::default()).await.unwrap().len(), 1);
+    assert_eq!(world.sandbox.inspect(bytes.into(), &Limits::default()).await.unwrap().tasks.len(), 1);
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ mod artifacts;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod compiler;
+#[cfg(test)]
 mod endless;
 #[cfg(test)]
 mod guests;

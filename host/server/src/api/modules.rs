@@ -6,31 +6,45 @@ use axum::Json as JsonBody;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mogbox_core::module::ModuleIndex;
+use axum::response::{IntoResponse as _, Response};
+use mogbox_core::module::{ModuleIndex, Version};
 use mogbox_core::{Bound, Control, Tenant};
+use serde::Deserialize;
 
 use super::access::{Caller, Uploader};
-use super::extract::{FRAME, ModuleName, read_body};
+use super::extract::{FRAME, ModuleName, Parameters, read_body};
 use super::problem::{Code, Problem};
-use super::types::{ModuleList, ModuleSummary, ModuleView, RollBack};
+use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
 
-/// Checks an uploaded component, stores it, and makes it the active version of its name.
+/// How a module is uploaded: `?dry_run=true` checks it only.
+#[derive(Deserialize)]
+pub(super) struct UploadQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Checks an uploaded component, stores it, and makes it the active version of its name, unless it was to be checked only.
 pub(super) async fn upload(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
     ModuleName(name): ModuleName,
+    Parameters(UploadQuery { dry_run }): Parameters<UploadQuery>,
     body: Body,
-) -> Result<(StatusCode, JsonBody<ModuleSummary>), Problem> {
+) -> Result<Response, Problem> {
     // Uploads are large and their compilation costly: those beyond the permits wait before they send anything.
     let _permit = api.uploads.acquire().await.map_err(|error| Problem::internal(&error))?;
     let over = || limited(&api.limits, Bound::Module);
     let bytes: Arc<[u8]> = read_body(body, api.limits.length(Bound::Module), over).await?.into();
-    let tasks = api.executor.inspect(Arc::clone(&bytes), &api.limits).await?;
-    let version = api.catalog.activate(&tenant, &name, &bytes, tasks).await?;
+    let inspection = api.executor.inspect(Arc::clone(&bytes), &api.limits).await?;
+    if dry_run {
+        let Version { digest, size, .. } = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
+        return Ok(JsonBody(DryRun { name, digest, size, inspection }).into_response());
+    }
+    let version = api.catalog.activate(&tenant, &name, &bytes, inspection.tasks).await?;
     tracing::info!(%tenant, module = name, digest = %version.digest.short(), tasks = version.tasks.len(), "activated a module");
     announce(&api, tenant).await;
-    Ok((StatusCode::CREATED, JsonBody(ModuleSummary::of(&name, &version))))
+    Ok((StatusCode::CREATED, JsonBody(ModuleSummary::of(&name, &version))).into_response())
 }
 
 /// The active version of each module.

@@ -5,7 +5,7 @@ mod tenants;
 
 use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter};
-use mogbox_core::module::{TaskDescription, Version};
+use mogbox_core::module::{Inspection, TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
 use mogbox_core::{Deadline, Digest, Entries, Json, NodeId, QueueName, Report, RequestId, RequestResult, State, TaskName};
 use serde::{Deserialize, Serialize};
@@ -183,6 +183,20 @@ impl ModuleSummary {
         let Version { digest, size, uploaded, tasks } = version.clone();
         Self { name: name.to_owned(), digest, size, uploaded, tasks }
     }
+}
+
+/// `PUT /v1/modules/{name}?dry_run=true`: what the module is, which was not activated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DryRun {
+    /// The name under which it would be active.
+    pub(crate) name: String,
+    /// SHA-256 of its bytes.
+    pub(crate) digest: Digest,
+    /// Its bytes.
+    pub(crate) size: u64,
+    /// What was found in it.
+    #[serde(flatten)]
+    pub(crate) inspection: Inspection,
 }
 
 /// `GET /v1/modules`.

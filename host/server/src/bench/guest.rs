@@ -63,5 +63,5 @@ impl Guest {
 fn push(url: &str, bytes: Vec<u8>) -> anyhow::Result<ModuleSummary> {
     let client = Client::new(url, None, None)?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    client.upload(&module_path(NAME, ""), length, &mut Cursor::new(bytes))
+    client.upload(&module_path(NAME, ""), &[], length, &mut Cursor::new(bytes))
 }

@@ -22,6 +22,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Time of a call; longer than the node lets any of its own take.
 const CALL_TIME: Duration = Duration::from_secs(180);
 
+/// Time of an upload: the node may compile for ten minutes, and others before.
+const UPLOAD_TIME: Duration = Duration::from_secs(1_200);
+
 /// A node to talk to, as a tenant.
 pub(crate) struct Client {
     agent: Agent,
@@ -74,9 +77,16 @@ impl Client {
     }
 
     /// Sends bytes as they are read, and reads the answer.
-    pub(crate) fn upload<T: DeserializeOwned>(&self, path: &str, size: u64, reader: &mut dyn Read) -> anyhow::Result<T> {
-        let request = self.request("PUT", path, &[])?.header("content-length", size).header("expect", "100-continue");
-        let answer = self.agent.run(request.body(SendBody::from_reader(reader))?);
+    pub(crate) fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        size: u64,
+        reader: &mut dyn Read,
+    ) -> anyhow::Result<T> {
+        let request = self.request("PUT", path, query)?.header("content-length", size).header("expect", "100-continue");
+        let request = self.agent.configure_request(request.body(SendBody::from_reader(reader))?);
+        let answer = self.agent.run(request.timeout_global(Some(UPLOAD_TIME)).build());
         parse(&self.read(answer)?)
     }
 

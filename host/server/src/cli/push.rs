@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::Common;
 use super::client::module_path;
 use super::output::size;
-use crate::api::types::ModuleSummary;
+use crate::api::types::{DryRun, ModuleSummary};
 use crate::escape::escape;
 
 /// Upload a component and make it the active version of its module.
@@ -24,6 +24,7 @@ use crate::escape::escape;
 Examples:
   mogbox push examples/add/target/mogbox/example-add.wasm
   mogbox push build/task.wasm --name add      the module is named add, not task
+  mogbox push build/task.wasm --dry-run       what the node finds in it; nothing changes
 
 Pushing again under the same name replaces the active version; `mogbox modules roll-back NAME` goes back.")]
 pub(super) struct Push {
@@ -32,6 +33,9 @@ pub(super) struct Push {
     /// The module's name; the file's name without .wasm where absent.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Let the node check and compile it, and tell what it imports, exports and serves; activate nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Push {
@@ -44,23 +48,63 @@ impl Push {
         };
         let bar = if output.is_json() { ProgressBar::hidden() } else { new_bar(length) };
         let mut reader = Upload { file: bar.wrap_read(file), bar: bar.clone() };
-        let pushed = client.upload::<ModuleSummary>(&module_path(&name, ""), length, &mut reader);
-        bar.finish_and_clear();
-        let module = pushed.with_context(|| format!("{} was not pushed", self.file.display()))?;
-        if output.is_json() {
-            return output.json(&module);
+        let path = module_path(&name, "");
+        let answer: Answer = if self.dry_run {
+            client.upload(&path, &[("dry_run", "true")], length, &mut reader).map(Answer::Checked)
+        } else {
+            client.upload(&path, &[], length, &mut reader).map(Answer::Pushed)
         }
-        summary(&module).iter().try_for_each(|line| output.line(line))?;
+        .inspect_err(|_| bar.finish_and_clear())
+        .with_context(|| format!("{} {}", self.file.display(), if self.dry_run { "would not be taken" } else { "was not pushed" }))?;
+        bar.finish_and_clear();
+        let lines = match &answer {
+            Answer::Pushed(module) if output.is_json() => return output.json(module),
+            Answer::Checked(module) if output.is_json() => return output.json(module),
+            Answer::Pushed(module) => summary(module),
+            Answer::Checked(module) => found(module),
+        };
+        lines.iter().try_for_each(|line| output.line(line))?;
         Ok(())
     }
 }
 
+/// What the node did.
+enum Answer {
+    Pushed(ModuleSummary),
+    Checked(DryRun),
+}
+
 fn summary(module: &ModuleSummary) -> Vec<String> {
-    let tasks = if module.tasks.len() == 1 { "1 task" } else { &format!("{} tasks", module.tasks.len()) };
+    let tasks = number_of(&module.tasks);
     let head = format!("pushed {}: {tasks} ({}, digest {})", module.name, size(module.size), module.digest.short());
-    let width = module.tasks.iter().map(|task| signature(task).chars().count()).max().unwrap_or(0).min(60);
+    std::iter::once(head).chain(task_lines(&module.tasks)).collect()
+}
+
+fn number_of(tasks: &[TaskDescription]) -> String {
+    if tasks.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", tasks.len()) }
+}
+
+/// What the module says of itself is escaped.
+fn found(module: &DryRun) -> Vec<String> {
+    let DryRun { name, digest, size: bytes, inspection } = module;
+    let tasks = number_of(&inspection.tasks);
+    let head = format!("{name} could be pushed: {tasks} ({}, digest {}); nothing was changed", size(*bytes), digest.short());
+    let compiled = match inspection.compile_ms {
+        Some(time) => format!("compiled to {} in {time} ms", size(inspection.compiled_bytes)),
+        None => format!("compiled to {} earlier", size(inspection.compiled_bytes)),
+    };
+    let names = |what: &str, names: &[String]| {
+        let head = if names.is_empty() { format!("{what} nothing") } else { what.to_owned() };
+        std::iter::once(head).chain(names.iter().map(|name| format!("  {}", escape(name)))).collect::<Vec<_>>()
+    };
+    let interfaces = [names("imports", &inspection.imports), names("exports", &inspection.exports)].concat();
+    [head, compiled].into_iter().chain(interfaces).chain(["serves".to_owned()]).chain(task_lines(&inspection.tasks)).collect()
+}
+
+fn task_lines(tasks: &[TaskDescription]) -> Vec<String> {
+    let width = tasks.iter().map(|task| signature(task).chars().count()).max().unwrap_or(0).min(60);
     let line = |task: &TaskDescription| format!("  {:<width$}  {}", escape(&signature(task)), escape(&task.title)).trim_end().to_owned();
-    std::iter::once(head).chain(module.tasks.iter().map(line)).collect()
+    tasks.iter().map(line).collect()
 }
 
 /// The file's name without its ending.
@@ -154,6 +198,7 @@ impl Schema {
 mod tests {
     use super::*;
     use mogbox_core::Json;
+    use mogbox_core::module::Inspection;
 
     #[test]
     fn a_missing_or_empty_file_is_answered_with_how_to_make_one() {
@@ -162,6 +207,22 @@ mod tests {
         assert!(open(&std::env::temp_dir()).unwrap_err().to_string().contains("is no file"));
         let empty = tempfile::NamedTempFile::new().unwrap();
         assert!(open(empty.path()).unwrap_err().to_string().contains("is empty"));
+    }
+
+    #[test]
+    fn what_a_module_says_of_itself_plays_no_tricks_on_a_terminal() {
+        let inspection = Inspection {
+            imports: vec![],
+            exports: vec!["lib\u{1b}[2J".to_owned()],
+            tasks: vec![],
+            compiled_bytes: 2_048,
+            compile_ms: Some(12),
+        };
+        let module = DryRun { name: "m".to_owned(), digest: mogbox_core::Digest::of(b"m"), size: 1_024, inspection };
+        let lines = found(&module);
+        assert!(lines[0].starts_with("m could be pushed: 0 tasks (") && lines[0].ends_with("; nothing was changed"), "{lines:?}");
+        assert!(lines[1].starts_with("compiled to ") && lines[1].ends_with(" in 12 ms"), "{lines:?}");
+        assert_eq!(lines[2..], ["imports nothing", "exports", "  lib\\u{1b}[2J", "serves"]);
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl Serve {
         Ok(NodeSettings {
             listen: address(&self.listen)?,
             artifacts: artifacts(self.artifacts, &backend),
+            compiler: Some(this_program()?),
             backend,
             queues: queues(self.queues, &self.excluded_queues)?,
             concurrency,
@@ -166,6 +167,14 @@ fn artifacts(given: Option<PathBuf>, backend: &Backend) -> Option<PathBuf> {
         (None, Backend::Embedded(data)) => Some(data.join("artifacts")),
         (None, Backend::Redis(_) | Backend::RabbitMq(_)) => None,
     }
+}
+
+/// The program that runs now, also once another has its name: an update meanwhile is of no use to this process.
+fn this_program() -> anyhow::Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    std::env::current_exe().context("cannot find this program, which is to compile modules")
 }
 
 /// Runs the node on threads of its own. What computes when it has ended, such as the compiler of a module that nobody waits for any

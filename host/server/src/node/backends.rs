@@ -19,7 +19,7 @@ use mogbox_core::tenants::TenantStore;
 use mogbox_core::tokens::TokenStore;
 use mogbox_core::usage::UsageStore;
 use mogbox_core::{Broker, Executor, InTurn, Intake, ModuleStore, NodeId, ResultStore, Share, Shares, StateStore};
-use mogbox_runtime::{Allocation, EngineError, EngineSettings, Sandbox};
+use mogbox_runtime::{Allocation, CompilerSettings, EngineError, EngineSettings, Sandbox};
 
 use super::{Backend, NodeSettings, RabbitMq, machine};
 
@@ -150,6 +150,11 @@ fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
     let engine = EngineSettings {
         guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory),
         artifacts: settings.artifacts.clone(),
+        compiler: settings.compiler.clone().map(|program| CompilerSettings {
+            program,
+            time: settings.limits.duration(Bound::CompileTime),
+            memory: settings.limits.get(Bound::CompileMemory),
+        }),
         ..sized
     };
     let (most, memory) = (engine.most_of_one_guest(&settings.limits), settings.limits.get(Bound::Memory));

@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Looks at an upload, and checks that the next attempt works.
-    pub(crate) fn inspect(&self, upload: Vec<u8>) -> Result<Vec<TaskDescription>, Rejected> {
+    pub(crate) fn inspect(&self, upload: Vec<u8>) -> Result<Inspection, Rejected> {
         let inspected = self.runtime.block_on(self.sandbox.inspect(upload.into(), &limits()));
         self.runtime.block_on(self.check_good(&self.stores()));
         inspected

@@ -44,7 +44,7 @@ fn run(data: &[u8]) {
     let Ok(upload) = Upload::arbitrary(&mut input) else { return };
     let Some(bytes) = GOOD.with(|good| bytes(upload, good, &mut input)) else { return };
     match WORLD.with(|world| world.inspect(bytes)) {
-        Ok(tasks) => assert!(!tasks.is_empty()),
+        Ok(found) => assert!(!found.tasks.is_empty()),
         Err(refused) => assert!(refused.0.len() <= LONGEST, "{} bytes: {refused}", refused.0.len()),
     }
 }
