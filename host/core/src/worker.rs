@@ -25,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::context::Services;
 use crate::executor::{Executor, StopReason};
 use crate::ids::NodeId;
+use crate::isolation::Isolation;
 use crate::limits::Limits;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
@@ -56,6 +57,8 @@ pub struct WorkerSettings {
     pub revoke_grace: Duration,
     /// An open result without a message is lost once it is as old as this.
     pub lost_after: Duration,
+    /// Where attempts run.
+    pub isolation: Isolation,
 }
 
 /// What a worker works with.

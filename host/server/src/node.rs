@@ -15,7 +15,7 @@ use mogbox_core::catalog::Catalog;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Limits, NodeId, QueueName, Tenant};
+use mogbox_core::{Isolation, Limits, NodeId, QueueName, Tenant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub(crate) struct NodeSettings {
     pub(crate) drain: Duration,
     /// How long a request without a message may be open.
     pub(crate) lost_after: Duration,
+    /// Where attempts run.
+    pub(crate) isolation: Isolation,
 }
 
 /// Where a node keeps everything.
@@ -122,6 +124,7 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         drain_grace: settings.drain,
         revoke_grace: REVOKE_GRACE,
         lost_after: settings.lost_after,
+        isolation: settings.isolation,
     };
     Ok(Running { worker: Worker::start(worker, ports, leases), api })
 }
@@ -155,6 +158,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),
+        isolation: Isolation::Shared,
     };
     compose_api(&settings, &Backends::open(&settings.backend, &settings.queues, settings.lease, &NodeId::random()).await?)
 }

@@ -8,6 +8,7 @@ use mogbox_backends::broker::{BrokerSettings, Share};
 use mogbox_core::broker::{Broker, Settlement, Verdict};
 use mogbox_core::ids::NodeId;
 use mogbox_core::intake::InTurn;
+use mogbox_core::isolation::Isolation;
 use mogbox_core::limits::Limits;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
@@ -83,7 +84,8 @@ impl Node {
         let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();
         let ports = ports(world, Arc::new(Tapped { broker, taps: Arc::clone(&taps) }), script, &options.limits);
         let Options { concurrency, limits, drain_grace, revoke_grace, lost_after, .. } = options;
-        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace, lost_after };
+        let isolation = Isolation::Shared;
+        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace, lost_after, isolation };
         let worker = runtime.spawn(async move { Worker::start(settings, ports, leases) }).await.unwrap();
         Self { id, taps, worker: Some(worker), runtime: Some(runtime) }
     }

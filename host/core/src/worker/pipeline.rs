@@ -159,6 +159,7 @@ impl Pipeline {
             limits: self.settings.limits.clone(),
             stop: stop.clone(),
             deadline: remaining(delivery, at),
+            isolation: self.settings.isolation,
         };
         TaskContext::new(self.services.clone(), identity)
     }

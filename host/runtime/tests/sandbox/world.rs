@@ -18,8 +18,8 @@ use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, St
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
-    RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
+    Attempt, Digest, Entries, Execution, Executor, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
+    Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::sync::Semaphore;
@@ -217,6 +217,7 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     pub(crate) args: Vec<Json>,
     pub(crate) metadata: Entries,
+    pub(crate) isolation: Isolation,
 }
 
 impl Run {
@@ -228,7 +229,8 @@ impl Run {
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
-        Self { module, task: "t", tenant, limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        let (limits, stop, metadata) = (Limits::default(), Stop::new(), Entries::new());
+        Self { module, task: "t", tenant, limits, deadline: None, stop, args, metadata, isolation: Isolation::Shared }
     }
 
     /// The same within these limits.
@@ -309,6 +311,7 @@ impl World {
             limits: run.limits,
             stop: run.stop,
             deadline: run.deadline,
+            isolation: run.isolation,
         };
         let context = Arc::new(TaskContext::new(self.services(), identity));
         Attempt { module, context }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use mogbox_core::{Limits, QueueName, Tenant};
+use mogbox_core::{Isolation, Limits, QueueName, Tenant};
 
 use super::values::{parse_duration, parse_size};
 use crate::api::is_loopback;
@@ -133,6 +133,7 @@ impl Serve {
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
+            isolation: Isolation::Shared,
         })
     }
 }

@@ -14,8 +14,8 @@ use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Bound, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Rejected, Request,
-    RequestId, Stop, TaskContext, Tenant,
+    Attempt, Bound, Digest, Entries, Execution, Executor, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
+    Rejected, Request, RequestId, Stop, TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::runtime::Runtime;
@@ -145,6 +145,7 @@ impl World {
             limits,
             stop: Stop::new(),
             deadline: None,
+            isolation: Isolation::Shared,
         };
         let context = Arc::new(TaskContext::new(services, identity));
         Attempt { module: self.guest, context }
