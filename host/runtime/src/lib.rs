@@ -6,6 +6,7 @@ mod aside;
 mod attempt;
 mod bindings;
 mod cache;
+mod confine;
 mod convert;
 mod ends;
 mod engine;

@@ -1,0 +1,112 @@
+//! Takes from this process what it does not need, before it reads a byte of a stranger's: memory, time, files, the network, most system
+//! calls, and life without its parent. For processes of one purpose; there is no way back. Knows not what runs afterwards.
+//!
+//! On other systems than Linux only the parent's own measures hold: an empty environment, bounded output, and a time limit.
+
+#[cfg(target_os = "linux")]
+mod calls;
+
+use std::io;
+use std::time::Duration;
+
+/// What is left to a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confinement<'a> {
+    /// The process that started it. It ends with the *thread* that did.
+    pub(crate) parent: u32,
+    /// Memory beyond what it has already. Bytes.
+    pub(crate) memory: u64,
+    /// Processor time of all its threads together, rounded up to seconds.
+    pub(crate) cpu: Option<Duration>,
+    /// Bytes of a file that it writes.
+    pub(crate) file: u64,
+    /// Files open at once; what is open already stays so.
+    pub(crate) open_files: u64,
+    /// How much it leaves others before: 0 to 19.
+    pub(crate) niceness: i32,
+    /// Whether it may turn memory into code.
+    pub(crate) makes_code: bool,
+    /// Numbers of system calls that it may make beside those that any program with threads makes.
+    pub(crate) further_calls: &'a [i64],
+}
+
+/// Confines this process. To be called while it has one thread.
+///
+/// # Errors
+/// Where the system refuses: the process is then confined in part, and is to end.
+#[cfg(target_os = "linux")]
+pub(crate) fn confine(what: &Confinement<'_>) -> io::Result<()> {
+    use rustix::process::{Resource, Signal};
+
+    let has = Memory::now()?;
+    leave_the_network();
+    // After the name spaces: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(named("the end with its parent"))?;
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if parent != what.parent {
+        return Err(io::Error::other(format!("process {} is gone, which started this one", what.parent)));
+    }
+    // Where it has been lowered to the least already, there is nothing to do.
+    rustix::process::nice(what.niceness).ok();
+    limit(Resource::Core, 0, "core files")?;
+    limit(Resource::Fsize, what.file, "files")?;
+    limit(Resource::Nofile, what.open_files, "open files")?;
+    limit(Resource::As, has.addresses.saturating_add(what.memory), "addresses")?;
+    limit(Resource::Data, has.data.saturating_add(what.memory), "memory")?;
+    if let Some(cpu) = what.cpu {
+        limit(Resource::Cpu, cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0), "processor time")?;
+    }
+    calls::restrict(what.makes_code, what.further_calls).map_err(|error| io::Error::other(format!("cannot restrict system calls: {error}")))
+}
+
+/// Nothing that this system has is known here.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn confine(_what: &Confinement<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn limit(resource: rustix::process::Resource, most: u64, what: &'static str) -> io::Result<()> {
+    let has = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let limit = Some(most.min(has));
+    rustix::process::setrlimit(resource, rustix::process::Rlimit { current: limit, maximum: limit }).map_err(named(what))
+}
+
+#[cfg(target_os = "linux")]
+fn named(what: &'static str) -> impl Fn(rustix::io::Errno) -> io::Error {
+    move |error| io::Error::other(format!("cannot set the bound of {what}: {}", io::Error::from(error)))
+}
+
+/// A user, a network and a shared memory of its own, where the system allows that to everybody or to this user. Where it does not, the
+/// system calls that lead there are refused all the same.
+#[cfg(target_os = "linux")]
+#[allow(deprecated, reason = "deprecated for tables of open files only, which are not asked for here; the other form is unsafe for all")]
+fn leave_the_network() {
+    use rustix::thread::{UnshareFlags, unshare};
+
+    let network = UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
+    unshare(network | UnshareFlags::NEWUSER).or_else(|_| unshare(network)).ok();
+}
+
+/// What this process has already: limits count it as well. Bytes.
+#[cfg(target_os = "linux")]
+struct Memory {
+    addresses: u64,
+    data: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Memory {
+    fn now() -> io::Result<Self> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
+        };
+        let missing = || io::Error::other("/proc/self/status does not say how much memory this process has");
+        Ok(Self { addresses: field("VmSize:").ok_or_else(missing)?, data: field("VmData:").ok_or_else(missing)? })
+    }
+}
