@@ -16,6 +16,7 @@ mod command_line;
 mod demonstration;
 mod fixed_bounds;
 mod hostile;
+mod isolation;
 mod metadata;
 mod mognet_client;
 mod nodes;

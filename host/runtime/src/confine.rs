@@ -1,5 +1,5 @@
 //! Takes from this process what it does not need, before it reads a byte of a stranger's: memory, time, files, the network, most system
-//! calls, and life without its parent. For processes of one purpose; there is no way back. Knows not what runs afterwards.
+//! calls, the rights of root, and life without its parent. For processes of one purpose; there is no way back. Knows not what runs afterwards.
 //!
 //! On other systems than Linux only the parent's own measures hold: an empty environment, bounded output, and a time limit.
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) struct Confinement<'a> {
     /// The process that started it. It ends with the *thread* that did.
     pub(crate) parent: u32,
-    /// Memory beyond what it has already. Bytes.
+    /// Memory that it may write to, beyond what it has already. Bytes.
     pub(crate) memory: u64,
     /// Processor time of all its threads together, rounded up to seconds.
     pub(crate) cpu: Option<Duration>,
@@ -38,9 +38,10 @@ pub(crate) struct Confinement<'a> {
 pub(crate) fn confine(what: &Confinement<'_>) -> io::Result<()> {
     use rustix::process::{Resource, Signal};
 
-    let has = Memory::now()?;
+    let has = writable_memory()?;
     leave_the_network();
-    // After the name spaces: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
+    become_nobody();
+    // After the name spaces and the change of user: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(named("the end with its parent"))?;
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent != what.parent {
@@ -51,10 +52,12 @@ pub(crate) fn confine(what: &Confinement<'_>) -> io::Result<()> {
     limit(Resource::Core, 0, "core files")?;
     limit(Resource::Fsize, what.file, "files")?;
     limit(Resource::Nofile, what.open_files, "open files")?;
-    limit(Resource::As, has.addresses.saturating_add(what.memory), "addresses")?;
-    limit(Resource::Data, has.data.saturating_add(what.memory), "memory")?;
+    // What it can write to counts, and no memory but that of its own: the list of calls leaves it none that it could share.
+    limit(Resource::Data, has.saturating_add(what.memory), "memory")?;
     if let Some(cpu) = what.cpu {
-        limit(Resource::Cpu, cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0), "processor time")?;
+        let seconds = cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0);
+        // The first is a signal that says which bound it was, the second cannot be held off.
+        set(Resource::Cpu, seconds, seconds.saturating_add(1), "processor time")?;
     }
     calls::restrict(what.makes_code, what.further_calls).map_err(|error| io::Error::other(format!("cannot restrict system calls: {error}")))
 }
@@ -70,9 +73,15 @@ pub(crate) fn confine(_what: &Confinement<'_>) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn limit(resource: rustix::process::Resource, most: u64, what: &'static str) -> io::Result<()> {
-    let has = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
-    let limit = Some(most.min(has));
-    rustix::process::setrlimit(resource, rustix::process::Rlimit { current: limit, maximum: limit }).map_err(named(what))
+    set(resource, most, most, what)
+}
+
+/// Never more than it was: only the system's administrator may raise a limit.
+#[cfg(target_os = "linux")]
+fn set(resource: rustix::process::Resource, soft: u64, hard: u64, what: &'static str) -> io::Result<()> {
+    let had = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let limit = rustix::process::Rlimit { current: Some(soft.min(had)), maximum: Some(hard.min(had)) };
+    rustix::process::setrlimit(resource, limit).map_err(named(what))
 }
 
 #[cfg(target_os = "linux")]
@@ -88,25 +97,40 @@ fn leave_the_network() {
     use rustix::thread::{UnshareFlags, unshare};
 
     let network = UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
-    unshare(network | UnshareFlags::NEWUSER).or_else(|_| unshare(network)).ok();
+    // Whoever is root and takes users of his own stays root for what is outside of them, so he becomes somebody else instead.
+    let others = if is_root() { unshare(network) } else { unshare(network | UnshareFlags::NEWUSER) };
+    others.or_else(|_| unshare(network)).ok();
 }
 
-/// What this process has already: limits count it as well. Bytes.
+/// The user and the group that own nothing, by convention.
 #[cfg(target_os = "linux")]
-struct Memory {
-    addresses: u64,
-    data: u64,
-}
+const NOBODY: u32 = 65_534;
 
+/// What runs as root is nobody from now on, where the system has such a user: inside some containers there is none but root, who is
+/// nobody outside.
 #[cfg(target_os = "linux")]
-impl Memory {
-    fn now() -> io::Result<Self> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
-        };
-        let missing = || io::Error::other("/proc/self/status does not say how much memory this process has");
-        Ok(Self { addresses: field("VmSize:").ok_or_else(missing)?, data: field("VmData:").ok_or_else(missing)? })
+fn become_nobody() {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+    let (group, user) = (Gid::from_raw(NOBODY), Uid::from_raw(NOBODY));
+    if is_root() {
+        set_thread_groups(&[]).ok();
+        set_thread_res_gid(group, group, group).ok();
+        set_thread_res_uid(user, user, user).ok();
     }
+}
+
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Memory that this process can write to already: its limit counts that as well. Bytes.
+#[cfg(target_os = "linux")]
+fn writable_memory() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let field = status.lines().find_map(|line| line.strip_prefix("VmData:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let missing = || io::Error::other("/proc/self/status does not say how much memory this process has");
+    field.and_then(|kibibytes| kibibytes.checked_mul(1_024)).ok_or_else(missing)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mogbox_core::limits::{Bound, Limits};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::cells::ProcessSettings;
 use crate::places;
 
 /// The engine as receipts name it.
@@ -69,6 +70,8 @@ pub struct EngineSettings {
     pub artifacts: Option<PathBuf>,
     /// Bytes of the files in that folder.
     pub artifact_bytes: u64,
+    /// How processes are started that run attempts, for tenants whose attempts run in one.
+    pub processes: ProcessSettings,
 }
 
 impl Default for EngineSettings {
@@ -86,6 +89,7 @@ impl Default for EngineSettings {
             cached_bytes: 512 << 20,
             artifacts: None,
             artifact_bytes: 2 << 30,
+            processes: ProcessSettings::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::TryFutureExt as _;
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::{ContextError, TaskContext};
 use crate::broker::BrokerError;
@@ -45,7 +46,7 @@ pub struct NewChild {
 }
 
 /// How a child stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ChildOutcome {
     /// Its value.
     Success(Json),

@@ -40,8 +40,9 @@ const ALWAYS: &[i64] = &[
     libc::SYS_writev,
 ];
 
-/// The argument of `mmap` and `mprotect` that says what the memory is for.
+/// The arguments of `mmap` (the first also of `mprotect`) that say what the memory is for, and whose it is.
 const PROTECTION: u8 = 2;
+const FLAGS: u8 = 3;
 
 /// Leaves this process the calls above, those that are conditional below, and the further ones.
 pub(super) fn restrict(makes_code: bool, further: &[i64]) -> Result<(), Error> {
@@ -57,14 +58,21 @@ fn program(makes_code: bool, further: &[i64]) -> Result<BpfProgram, BackendError
     rules.insert(libc::SYS_prctl, vec![only(SeccompCondition::new(0, Dword, Eq, libc::PR_SET_NAME.unsigned_abs().into())?)?]);
     // What fails ends itself with a signal, and nobody else.
     rules.insert(libc::SYS_tgkill, vec![only(SeccompCondition::new(0, Dword, Eq, std::process::id().into())?)?]);
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        let data = SeccompCondition::new(PROTECTION, Dword, MaskedEq(libc::PROT_EXEC.unsigned_abs().into()), 0)?;
-        rules.insert(call, if makes_code { Vec::new() } else { vec![only(data)?] });
-    }
+    let code = (!makes_code).then_some((PROTECTION, libc::PROT_EXEC));
+    rules.insert(libc::SYS_mprotect, without(code)?);
+    // What is shared would not count against the memory that this process may have.
+    rules.insert(libc::SYS_mmap, without(code.into_iter().chain([(FLAGS, libc::MAP_SHARED)]))?);
     let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     SeccompFilter::new(rules, absent, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
 fn only(condition: SeccompCondition) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![condition])
+}
+
+/// A call whose arguments have none of these bits.
+fn without(bits: impl IntoIterator<Item = (u8, i32)>) -> Result<Vec<SeccompRule>, BackendError> {
+    let none = |(argument, bits): (u8, i32)| SeccompCondition::new(argument, Dword, MaskedEq(bits.unsigned_abs().into()), 0);
+    let conditions: Vec<SeccompCondition> = bits.into_iter().map(none).collect::<Result<_, _>>()?;
+    Ok(if conditions.is_empty() { Vec::new() } else { vec![SeccompRule::new(conditions)?] })
 }

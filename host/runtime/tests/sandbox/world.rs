@@ -21,7 +21,7 @@ use mogbox_core::{
     Attempt, Digest, Entries, Execution, Executor, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
     Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
 };
-use mogbox_runtime::{EngineSettings, Sandbox};
+use mogbox_runtime::{EngineSettings, ProcessSettings, Sandbox};
 use tokio::sync::Semaphore;
 
 use crate::guests::Guest;
@@ -205,6 +205,8 @@ impl ModuleStore for Memory {
 pub(crate) struct World {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) memory: Arc<Memory>,
+    /// Whether every attempt runs in a process of its tenant's.
+    in_processes: bool,
 }
 
 /// One run to make.
@@ -233,6 +235,11 @@ impl Run {
         Self { module, task: "t", tenant, limits, deadline: None, stop, args, metadata, isolation: Isolation::Shared }
     }
 
+    /// The same, in a process of the tenant's own.
+    pub(crate) fn in_a_process(self) -> Self {
+        Self { isolation: Isolation::Process, ..self }
+    }
+
     /// The same within these limits.
     pub(crate) fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
@@ -247,7 +254,18 @@ pub(crate) fn json(text: &str) -> Json {
 impl World {
     /// A sandbox for a few guests.
     pub(crate) fn new() -> Self {
-        Self::with(&EngineSettings { max_instances: 16, ..EngineSettings::default() })
+        Self::with(&EngineSettings { max_instances: 16, ..Self::settings() })
+    }
+
+    /// The same, where every attempt runs in a process of its tenant's.
+    pub(crate) fn of_processes() -> Self {
+        Self { in_processes: true, ..Self::new() }
+    }
+
+    /// Settings whose processes are those of the tests.
+    pub(crate) fn settings() -> EngineSettings {
+        let processes = ProcessSettings { program: env!("CARGO_BIN_EXE_mogbox-cell").into(), ..ProcessSettings::default() };
+        EngineSettings { processes, ..EngineSettings::default() }
     }
 
     /// A sandbox with these settings.
@@ -268,7 +286,7 @@ impl World {
             hangs: AtomicBool::new(false),
         });
         let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).map_err(|error| error.to_string())?;
-        Ok(Self { sandbox: Arc::new(sandbox), memory })
+        Ok(Self { sandbox: Arc::new(sandbox), memory, in_processes: false })
     }
 
     /// Runs to the end.
@@ -311,7 +329,7 @@ impl World {
             limits: run.limits,
             stop: run.stop,
             deadline: run.deadline,
-            isolation: run.isolation,
+            isolation: if self.in_processes { Isolation::Process } else { run.isolation },
         };
         let context = Arc::new(TaskContext::new(self.services(), identity));
         Attempt { module, context }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mogbox_core::{Isolation, Limits, QueueName, Tenant};
 
 use super::values::{parse_duration, parse_size};
@@ -83,6 +83,10 @@ pub(super) struct Serve {
     /// inside the folder of --data, and with --redis there is none; `off` keeps none either.
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<PathBuf>,
+    /// Where attempts run: shared, in the node's own process, each in a fresh sandbox; or process, in one that serves their tenant alone and
+    /// reaches nothing but the node, which costs more time and memory.
+    #[arg(long, value_enum, value_name = "TIER", hide_possible_values = true, default_value = "shared")]
+    isolation: Tier,
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -101,6 +105,22 @@ pub(super) struct Serve {
     /// What is logged: a level, or one a part, such as info,mogbox_core=debug.
     #[arg(long, value_name = "FILTER", env = "MOGBOX_LOG", hide_env_values = true, default_value = "info,lapin=off")]
     log: String,
+}
+
+/// [`Isolation`], as it is written on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+enum Tier {
+    Shared,
+    Process,
+}
+
+impl From<Tier> for Isolation {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Shared => Self::Shared,
+            Tier::Process => Self::Process,
+        }
+    }
 }
 
 impl Serve {
@@ -133,7 +153,7 @@ impl Serve {
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
-            isolation: Isolation::Shared,
+            isolation: self.isolation.into(),
         })
     }
 }
