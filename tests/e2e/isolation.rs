@@ -87,7 +87,11 @@ fn a_process_has_no_environment_no_rights_and_no_life_without_its_node() {
     let process = processes(&node)[0];
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
-    assert_eq!((field("Seccomp:"), field("NoNewPrivs:"), field("CapEff:")), ("2".into(), "1".into(), "0000000000000000".into()), "{status}");
+    assert_eq!(
+        (field("Seccomp:"), field("NoNewPrivs:"), field("CapEff:")),
+        ("2".into(), "1".into(), "0000000000000000".into()),
+        "{status}"
+    );
     assert_eq!(fs::read(format!("/proc/{process}/environ")).unwrap(), b"");
     node.kill();
     let gone = std::time::Instant::now();

@@ -20,6 +20,9 @@ use crate::link::{Answer, Call, End, Start, ToCell};
 use crate::places::{Place, Places};
 use crate::usage::Usage;
 
+/// Cells that an attempt is offered to.
+const TRIES: usize = 3;
+
 /// A host call under way.
 type Calling = Pin<Box<dyn Future<Output = Result<Answer, ContextError>> + Send>>;
 
@@ -45,12 +48,23 @@ fn take(places: &Arc<Places>, facts: &Facts) -> Result<Arc<Place>, String> {
     Ok(place)
 }
 
+/// A cell may be ended between being found and being used: one that had nothing to do, or that failed just now.
 fn begin(cells: &Cells, context: &TaskContext, digest: Digest, module: &Ready, place: &Arc<Place>) -> Result<Running, Outcome> {
-    let cell = cells.cell_for(context.facts()).map_err(Outcome::Unavailable)?;
-    let code = || module.instance_pre().component().serialize().map_err(|error| format!("{error:#}"));
-    let (started, cpu) = (Timestamp::now(), cell.cpu().unwrap_or_default());
-    let (number, events) = cell.begin(start(context.facts(), digest), code, Arc::clone(place))?;
-    Ok(Running { cell, number, events, cpu, started, ended: false })
+    let mut last = Outcome::Unavailable("no process".into());
+    for _ in 0..TRIES {
+        let cell = cells.cell_for(context.facts()).map_err(Outcome::Unavailable)?;
+        let (started, cpu) = (Timestamp::now(), cell.cpu().unwrap_or_default());
+        match cell.begin(start(context.facts(), digest), || serialized(module), Arc::clone(place)) {
+            Ok((number, events)) => return Ok(Running { cell, number, events, cpu, started, ended: false }),
+            Err(outcome) if cell.is_gone() => last = outcome,
+            Err(outcome) => return Err(outcome),
+        }
+    }
+    Err(last)
+}
+
+fn serialized(module: &Ready) -> Result<Vec<u8>, String> {
+    module.instance_pre().component().serialize().map_err(|error| format!("{error:#}"))
 }
 
 fn start(facts: &Facts, module: Digest) -> Start {

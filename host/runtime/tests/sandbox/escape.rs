@@ -1,5 +1,5 @@
 //! What a guest could do that got out of its sandbox, in a process of its tenant's: everything fails that reaches beyond that process, and
-//! the node and other tenants go on. The deeds are those of `tests/cell/deeds.rs`.
+//! the node and other tenants go on. The deeds are those of `src/bin/mogbox-cell/deeds.rs`.
 
 use std::time::Duration;
 

@@ -5,29 +5,31 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 /// Calls of the system that have no business in a cell, each with arguments that would work for somebody who may make it.
-const FORBIDDEN: [(&str, i64, [i64; 4]); 21] = [
-    ("socket of the internet", libc::SYS_socket, [libc::AF_INET as i64, libc::SOCK_STREAM as i64, 0, 0]),
-    ("socket of Unix", libc::SYS_socket, [libc::AF_UNIX as i64, libc::SOCK_STREAM as i64, 0, 0]),
-    ("socket of the kernel", libc::SYS_socket, [libc::AF_NETLINK as i64, libc::SOCK_RAW as i64, 0, 0]),
-    ("fork", libc::SYS_clone, [libc::SIGCHLD as i64, 0, 0, 0]),
-    ("fork in a name space", libc::SYS_clone, [libc::CLONE_NEWUSER as i64 | libc::SIGCHLD as i64, 0, 0, 0]),
-    ("ptrace", libc::SYS_ptrace, [0, 0, 0, 0]),
-    ("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER as i64, 0, 0, 0]),
-    ("memfd_create", libc::SYS_memfd_create, [c"x".as_ptr() as i64, 0, 0, 0]),
-    ("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0]),
-    ("userfaultfd", libc::SYS_userfaultfd, [1, 0, 0, 0]),
-    ("keyctl", libc::SYS_keyctl, [0, -3, 1, 0]),
-    ("bpf", libc::SYS_bpf, [0, 0, 0, 0]),
-    ("perf_event_open", libc::SYS_perf_event_open, [0, 0, 0, 0]),
-    ("personality", libc::SYS_personality, [0xffff_ffff, 0, 0, 0]),
-    ("chroot", libc::SYS_chroot, [c"/".as_ptr() as i64, 0, 0, 0]),
-    ("pipe2", libc::SYS_pipe2, [PIPE.as_ptr() as i64, 0, 0, 0]),
-    ("openat", libc::SYS_openat, [libc::AT_FDCWD as i64, c"/".as_ptr() as i64, 0, 0]),
-    ("open_by_handle_at", libc::SYS_open_by_handle_at, [0, 0, 0, 0]),
-    ("a bound that is raised", libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as i64, LIMIT.as_ptr() as i64, 0]),
-    ("setuid", libc::SYS_setuid, [0, 0, 0, 0]),
-    ("dumpable again", libc::SYS_prctl, [libc::PR_SET_DUMPABLE as i64, 1, 0, 0]),
-];
+fn forbidden() -> [(&'static str, i64, [i64; 4]); 21] {
+    [
+        ("socket of the internet", libc::SYS_socket, [libc::AF_INET as i64, libc::SOCK_STREAM as i64, 0, 0]),
+        ("socket of Unix", libc::SYS_socket, [libc::AF_UNIX as i64, libc::SOCK_STREAM as i64, 0, 0]),
+        ("socket of the kernel", libc::SYS_socket, [libc::AF_NETLINK as i64, libc::SOCK_RAW as i64, 0, 0]),
+        ("fork", libc::SYS_clone, [libc::SIGCHLD as i64, 0, 0, 0]),
+        ("fork in a name space", libc::SYS_clone, [libc::CLONE_NEWUSER as i64 | libc::SIGCHLD as i64, 0, 0, 0]),
+        ("ptrace", libc::SYS_ptrace, [0, 0, 0, 0]),
+        ("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER as i64, 0, 0, 0]),
+        ("memfd_create", libc::SYS_memfd_create, [c"x".as_ptr() as i64, 0, 0, 0]),
+        ("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0]),
+        ("userfaultfd", libc::SYS_userfaultfd, [1, 0, 0, 0]),
+        ("keyctl", libc::SYS_keyctl, [0, -3, 1, 0]),
+        ("bpf", libc::SYS_bpf, [0, 0, 0, 0]),
+        ("perf_event_open", libc::SYS_perf_event_open, [0, 0, 0, 0]),
+        ("personality", libc::SYS_personality, [0xffff_ffff, 0, 0, 0]),
+        ("chroot", libc::SYS_chroot, [c"/".as_ptr() as i64, 0, 0, 0]),
+        ("pipe2", libc::SYS_pipe2, [PIPE.as_ptr() as i64, 0, 0, 0]),
+        ("openat", libc::SYS_openat, [libc::AT_FDCWD as i64, c"/".as_ptr() as i64, 0, 0]),
+        ("open_by_handle_at", libc::SYS_open_by_handle_at, [0, 0, 0, 0]),
+        ("a bound that is raised", libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as i64, LIMIT.as_ptr() as i64, 0]),
+        ("setuid", libc::SYS_setuid, [0, 0, 0, 0]),
+        ("dumpable again", libc::SYS_prctl, [libc::PR_SET_DUMPABLE as i64, 1, 0, 0]),
+    ]
+}
 
 static PIPE: [i32; 2] = [0; 2];
 static LIMIT: [u64; 2] = [1_000, 1_000];
@@ -58,7 +60,7 @@ fn call_the_system() -> String {
         // SAFETY: what works is an error of the test, and the process ends soon.
         unsafe { libc::syscall(*call, *a, *b, *c, *d) != -1 }
     };
-    FORBIDDEN.iter().filter(worked).map(|(name, ..)| format!("{name}; ")).collect()
+    forbidden().iter().filter(worked).map(|(name, ..)| format!("{name}; ")).collect()
 }
 
 /// Kills a process, or all that it may.
