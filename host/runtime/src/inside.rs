@@ -89,7 +89,7 @@ fn start(deed: Deed) -> io::Result<()> {
     }));
     close_what_was_inherited()?;
     let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let writing = socket.try_clone()?;
+    let mut writing = socket.try_clone()?;
     confine(&Confinement {
         parent: settings.node,
         memory: settings.memory,
@@ -101,8 +101,10 @@ fn start(deed: Deed) -> io::Result<()> {
         further_calls: &[],
     })?;
     let threads = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let cell = Cell::new(&settings, writing, deed)?;
-    cell.say(&FromCell::Ready);
+    let (cell, frames) = Cell::new(&settings, deed)?;
+    // Before anything that could be a lie.
+    writing.write_all(&link::message(&FromCell::Ready, MAX_TO_CELL).unwrap_or_default())?;
+    std::thread::Builder::new().name("to-node".into()).spawn(move || write_all(writing, &frames))?;
     let _entered = threads.enter();
     cell.listen(&mut socket)
 }
@@ -136,16 +138,16 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    fn new(settings: &CellSettings, socket: File, deed: Deed) -> io::Result<Arc<Self>> {
+    /// With what it says, to be written.
+    fn new(settings: &CellSettings, deed: Deed) -> io::Result<(Arc<Self>, Receiver<Vec<u8>>)> {
         let other = |error: &dyn std::fmt::Display| io::Error::other(format!("{error:#}"));
         let settings = engine_settings(settings);
         let engine = engine::start(&settings).map_err(|error| other(&error))?;
         let linker = linker(&engine).map_err(|error| other(&error))?;
         let (frames, outgoing) = channel();
-        std::thread::Builder::new().name("to-node".into()).spawn(move || write_all(socket, &outgoing))?;
         let (places, most) = (Places::new(&settings), AtomicUsize::new(link::most_from_cell(&Limits::default())));
         let (modules, attempts) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { engine, linker, places, modules, attempts, frames, most, deed }))
+        Ok((Arc::new(Self { engine, linker, places, modules, attempts, frames, most, deed }), outgoing))
     }
 
     /// Does what the node says, until it says no more.
