@@ -17,6 +17,7 @@ mod compile;
 mod demonstration;
 mod fixed_bounds;
 mod hostile;
+mod isolation;
 mod metadata;
 mod mognet_client;
 mod nodes;

@@ -1,6 +1,7 @@
 //! What a running guest can do, in plain Rust: the sandbox turns each host call into one call here. Every bound on what is said
 //! is checked here, before anything reaches a store; how much is said (calls, bytes) is counted by the sandbox.
 
+mod calls;
 mod children;
 mod error;
 
@@ -13,7 +14,8 @@ use tokio::sync::OnceCell;
 use crate::broker::{Broker, Lease};
 use crate::entries::{Entries, check_key};
 use crate::executor::{Stop, StopReason};
-use crate::ids::{NodeId, Tenant};
+use crate::ids::NodeId;
+use crate::isolation::Isolation;
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
 use crate::request::Request;
@@ -24,6 +26,7 @@ use crate::tenants::Terms;
 use crate::usage::{Meter, Usage};
 use crate::worker::capacity::Capacity;
 
+pub use calls::{Facts, HostCalls};
 pub use children::{ChildOutcome, MAX_WAIT_IDS, NewChild};
 pub use error::ContextError;
 
@@ -50,12 +53,8 @@ pub struct Services {
 pub struct TaskContext {
     services: Services,
     lease: Lease,
-    request: Arc<Request>,
-    limits: Limits,
+    facts: Facts,
     terms: Arc<Terms>,
-    stop: Stop,
-    deadline: Option<Duration>,
-    started: Instant,
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
     children: OnceCell<AtomicUsize>,
@@ -80,56 +79,64 @@ impl TaskContext {
     #[must_use]
     pub fn new(services: Services, identity: AttemptIdentity) -> Self {
         let AttemptIdentity { lease, request, terms, stop, deadline } = identity;
-        let (started, limits) = (Instant::now(), terms.limits_of(&request.name));
-        Self { services, lease, request, limits, terms, stop, deadline, started, waits: Mutex::default(), children: OnceCell::new() }
+        let (tenant, queue, attempt, started) = (lease.tenant.clone(), lease.queue.clone(), lease.fence, Instant::now());
+        let limits = terms.limits_of(&request.name);
+        let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline };
+        Self { services, lease, facts, terms, waits: Mutex::default(), children: OnceCell::new() }
+    }
+
+    /// What the attempt is.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        self.terms.isolation
     }
 
     /// The request.
     #[must_use]
     pub fn request(&self) -> &Request {
-        &self.request
-    }
-
-    /// Whose request it is.
-    #[must_use]
-    pub fn tenant(&self) -> &Tenant {
-        &self.lease.tenant
-    }
-
-    /// The queue it came through.
-    #[must_use]
-    pub fn queue(&self) -> &str {
-        self.lease.queue.as_str()
+        &self.facts.request
     }
 
     /// The attempt's number, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.lease.fence
+        self.facts.attempt
     }
 
     /// Its bounds.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.facts.limits
     }
 
     /// The host's wish that it ends.
     #[must_use]
     pub fn stop(&self) -> &Stop {
-        &self.stop
+        &self.facts.stop
+    }
+
+    /// Whether the guest is asked to finish soon.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.facts.cancelled()
     }
 
     /// When the attempt started.
     #[must_use]
     pub fn started(&self) -> Instant {
-        self.started
+        self.facts.started
     }
 
     /// Time from the start until the request's deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        self.deadline
+        self.facts.deadline
     }
 
     /// Whether the result is SUSPENDED because the guest waits, or was cut short in a wait.
@@ -150,26 +157,13 @@ impl TaskContext {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the guest is asked to finish soon.
-    #[must_use]
-    pub fn cancelled(&self) -> bool {
-        self.stop.is_asked()
-    }
-
-    /// Time until the attempt is stopped.
-    #[must_use]
-    pub fn remaining(&self) -> Duration {
-        let longest = self.limits.duration(Bound::WallTime);
-        self.deadline.map_or(longest, |deadline| deadline.min(longest)).saturating_sub(self.started.elapsed())
-    }
-
     /// The metadata under a key, as stored now.
     ///
     /// # Errors
     /// See [`ContextError`]; the same holds for every method here.
     pub async fn metadata(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
         let found = self.in_time(self.patiently(|| self.services.results.metadata_entry(tenant, id, key))).await?;
         found.ok_or_else(|| self.result_gone())
     }
@@ -179,7 +173,7 @@ impl TaskContext {
     /// # Errors
     /// Where the result was deleted, or the store does not answer.
     pub async fn all_metadata(&self) -> Result<Entries, ContextError> {
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
         let found = self.in_time(self.patiently(|| self.services.results.metadata(tenant, id))).await?;
         found.ok_or_else(|| self.result_gone())
     }
@@ -196,8 +190,9 @@ impl TaskContext {
             return Ok(());
         }
         self.meter(entries.size());
-        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
-        let written = self.in_time(self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.limits))).await?;
+        let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, Some(self.lease.fence));
+        let written =
+            self.in_time(self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.facts.limits))).await?;
         self.stored(written)
     }
 
@@ -207,7 +202,7 @@ impl TaskContext {
     /// Where the key is malformed, or the store does not answer.
     pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
         self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await
     }
 
@@ -217,13 +212,13 @@ impl TaskContext {
     /// As [`Self::set_metadata`].
     pub async fn set_state(&self, key: &str, value: &Json) -> Result<(), ContextError> {
         check_key(key)?;
-        if value.size() > self.limits.length(Bound::State) {
+        if value.size() > self.facts.limits.length(Bound::State) {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
         self.meter(value.size());
-        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, self.lease.fence);
-        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, fence, key, value, &self.limits))).await?;
+        let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, self.lease.fence);
+        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, fence, key, value, &self.facts.limits))).await?;
         self.stored(written)
     }
 
@@ -234,7 +229,7 @@ impl TaskContext {
     pub async fn pop_state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         self.check_holder()?;
-        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, self.lease.fence);
+        let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, self.lease.fence);
         match self.in_time(self.patiently(|| self.services.state.pop(tenant, id, fence, key))).await? {
             Popped::Value(found) => Ok(found),
             Popped::Fenced => Err(self.not_holder()),
@@ -248,7 +243,7 @@ impl TaskContext {
     /// As [`Self::set_metadata`].
     pub async fn clear_state(&self) -> Result<(), ContextError> {
         self.check_holder()?;
-        let (tenant, id, fence) = (&self.lease.tenant, self.request.id, Some(self.lease.fence));
+        let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, Some(self.lease.fence));
         let written = self.in_time(self.patiently(|| self.services.state.clear(tenant, id, fence))).await?;
         self.stored(written)
     }
@@ -258,10 +253,10 @@ impl TaskContext {
     }
 
     fn check_entries(&self, entries: &Entries, keys: Bound, bytes: Bound) -> Result<(), ContextError> {
-        if entries.len() > self.limits.length(keys) {
+        if entries.len() > self.facts.limits.length(keys) {
             return Err(self.over(keys));
         }
-        if entries.size() > self.limits.length(bytes) {
+        if entries.size() > self.facts.limits.length(bytes) {
             return Err(self.over(bytes));
         }
         entries.iter().try_for_each(|(key, _)| check_key(key)).map_err(ContextError::from)
@@ -280,7 +275,7 @@ impl TaskContext {
 
     /// An attempt that lost its lease writes nothing more, even before a later one has started and the store could tell.
     fn check_holder(&self) -> Result<(), ContextError> {
-        match self.stop.reason() {
+        match self.facts.stop.reason() {
             Some(StopReason::LeaseLost) => Err(self.not_holder()),
             _ => Ok(()),
         }
@@ -296,24 +291,24 @@ impl TaskContext {
     }
 
     fn over(&self, bound: Bound) -> ContextError {
-        ContextError::over(bound, self.limits.explain(bound))
+        ContextError::over(bound, self.facts.limits.explain(bound))
     }
 
     fn not_holder(&self) -> ContextError {
-        ContextError::Denied(format!("attempt {} no longer holds request {}", self.lease.fence, self.request.id))
+        ContextError::Denied(format!("attempt {} no longer holds request {}", self.lease.fence, self.facts.request.id))
     }
 
     fn result_gone(&self) -> ContextError {
-        ContextError::NotFound(format!("the result of request {} was deleted", self.request.id))
+        ContextError::NotFound(format!("the result of request {} was deleted", self.facts.request.id))
     }
 
     /// What one host call asks of stores and broker, which ends with the bound on its time, whatever does not answer.
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, ContextError>>) -> Result<T, ContextError> {
-        match tokio::time::timeout(self.limits.duration(Bound::CallTime), call).await {
+        match tokio::time::timeout(self.facts.limits.duration(Bound::CallTime), call).await {
             Ok(answer) => answer,
             Err(_) => {
-                tracing::debug!(request = %self.request.id, "a host call was not answered in time");
-                Err(ContextError::Unavailable(format!("no answer of the store yet: {}", self.limits.explain(Bound::CallTime))))
+                tracing::debug!(request = %self.facts.request.id, "a host call was not answered in time");
+                Err(ContextError::Unavailable(format!("no answer of the store yet: {}", self.facts.limits.explain(Bound::CallTime))))
             }
         }
     }
@@ -328,12 +323,12 @@ impl TaskContext {
             match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(StoreError::Unavailable(text)) => {
-                    tracing::debug!(request = %self.request.id, error = %text, "a host call waits for the store");
+                    tracing::debug!(request = %self.facts.request.id, error = %text, "a host call waits for the store");
                     failures += 1;
                     tokio::time::sleep(Backoff::CALLS.wait(failures)).await;
                 }
                 Err(error) => {
-                    tracing::warn!(request = %self.request.id, %error, "a host call failed at the store");
+                    tracing::warn!(request = %self.facts.request.id, %error, "a host call failed at the store");
                     return Err(ContextError::Unavailable("the store gave an answer that makes no sense".into()));
                 }
             }

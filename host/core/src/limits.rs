@@ -21,7 +21,7 @@ macro_rules! bounds {
         pub enum Bound { $($(#[$doc])* $variant,)* }
 
         /// The values of all bounds. Sizes in bytes, times in milliseconds.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Limits { $($(#[$doc])* pub $field: u64,)* }
 
         impl Default for Limits {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::entries::Entries;
 use crate::ids::{Digest, NodeId, QueueName, RequestId, Tenant};
@@ -173,7 +174,7 @@ pub enum Popped {
 }
 
 /// Which of several results to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WaitMode {
     /// Every one is final.
     All,

@@ -4,7 +4,7 @@
 mod record;
 mod terms;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -60,11 +60,10 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    /// The tenants of this store. `limits` are the bounds of all who have none of their own, `protected` the metadata keys that only
-    /// trusted tenants' guests may write. `shares` is kept up to date for the broker.
+    /// The tenants of this store; `ordinary` holds for whoever has no record. `shares` is kept up to date for the broker.
     #[must_use]
-    pub fn new(store: Arc<dyn TenantStore>, limits: Limits, protected: BTreeSet<String>, shares: Shares) -> Self {
-        let ordinary = Arc::new(Terms::ordinary(limits, Arc::new(protected)));
+    pub fn new(store: Arc<dyn TenantStore>, ordinary: Terms, shares: Shares) -> Self {
+        let ordinary = Arc::new(ordinary);
         Self { store: Some(store), ordinary, shares, revision: Mutex::default(), known: RwLock::default(), told: Notify::new() }
     }
 

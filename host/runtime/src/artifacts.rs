@@ -183,6 +183,14 @@ pub(crate) fn load_new(engine: &Engine, file: &File) -> Result<Component, NotLoa
     })
 }
 
+/// A module that the node sent to this process, which runs attempts for it.
+#[allow(unsafe_code, reason = "the engine has no other way to load what was compiled elsewhere")]
+pub(crate) fn load_from_node(engine: &Engine, code: &[u8]) -> Result<Component, String> {
+    // SAFETY: the bytes were serialized by the node, of a module that it loaded itself; they came over a socket that this process was
+    // started with and that only the node has the other end of. A node that lies could have started any other program instead.
+    unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("{error:#}"))
+}
+
 /// The path of the open file is that of the file itself, whatever has its name by now.
 fn path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())

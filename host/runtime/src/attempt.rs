@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use mogbox_core::limits::Bound;
-use mogbox_core::{Attempt, Execution, Outcome, Receipt};
+use mogbox_core::{Attempt, Digest, Execution, Facts, HostCalls, Outcome, Receipt, Request};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::bindings::exports::mogbox::task::tasks::TaskError;
@@ -19,44 +19,47 @@ use crate::{convert, trap, usage};
 
 /// Runs an attempt.
 pub(crate) async fn execute(cache: &Arc<ModuleCache>, places: &Arc<Places>, attempt: Attempt) -> Execution {
-    let ends = Ends::of(&attempt.context);
-    let module = match load(cache, &ends, &attempt).await {
+    let Attempt { module: digest, context } = attempt;
+    let module = match load(cache, context.facts(), digest).await {
         Ok(module) => module,
-        Err(outcome) => return not_started(&attempt, outcome),
+        Err(outcome) => return not_started(digest, outcome),
     };
-    match places.take(&attempt.context) {
-        Ok(place) => run(cache.engine(), &module, &attempt, ends, place).await,
-        Err(full) => not_started(&attempt, Outcome::Unavailable(full)),
+    match places.take(context.facts()) {
+        Ok(place) => run(cache.engine(), digest, &module, context, place).await,
+        Err(full) => not_started(digest, Outcome::Unavailable(full)),
     }
 }
 
-async fn load(cache: &Arc<ModuleCache>, ends: &Ends<'_>, attempt: &Attempt) -> Result<Ready, Outcome> {
+/// The module of an attempt, unless the attempt ends first.
+pub(crate) async fn load(cache: &Arc<ModuleCache>, facts: &Facts, module: Digest) -> Result<Ready, Outcome> {
+    let ends = Ends::of(facts);
     if let Some(cut) = ends.passed() {
-        return Err(cut.outcome(attempt.context.limits()));
+        return Err(cut.outcome(&facts.limits));
     }
-    if let Some(module) = cache.kept(&attempt.module) {
+    if let Some(module) = cache.kept(&module) {
         return Ok(module);
     }
-    match ends.race(cache.load(attempt.module)).await {
+    match ends.race(cache.load(module)).await {
         Ok(loaded) => loaded.map_err(NotLoaded::outcome),
-        Err(cut) => Err(cut.outcome(attempt.context.limits())),
+        Err(cut) => Err(cut.outcome(&facts.limits)),
     }
 }
 
-fn not_started(attempt: &Attempt, outcome: Outcome) -> Execution {
-    let receipt = Receipt { module: Some(attempt.module), engine: ENGINE_NAME.into(), ..Receipt::default() };
+/// An attempt that ended before a guest was started.
+pub(crate) fn not_started(module: Digest, outcome: Outcome) -> Execution {
+    let receipt = Receipt { module: Some(module), engine: ENGINE_NAME.into(), ..Receipt::default() };
     Execution { outcome, receipt, log: Vec::new(), dropped_lines: 0 }
 }
 
-/// The place is given back once the sandbox is gone.
-async fn run(engine: &Engine, module: &Ready, attempt: &Attempt, ends: Ends<'_>, place: Arc<Place>) -> Execution {
+/// Runs the guest of an attempt. The place is given back once the sandbox is gone.
+pub(crate) async fn run(engine: &Engine, digest: Digest, module: &Ready, context: Arc<dyn HostCalls>, place: Arc<Place>) -> Execution {
     let (started, clock) = (Timestamp::now(), Instant::now());
-    let Attempt { module: digest, context } = attempt;
-    let limits = context.limits();
-    let ends = ends.with_wall_time(clock.into(), limits.duration(Bound::WallTime));
-    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(context)), limits, Arc::clone(&place)));
+    let facts = context.facts();
+    let limits = &facts.limits;
+    let ends = Ends::of(facts).with_wall_time(clock.into(), limits.duration(Bound::WallTime));
+    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
     let cpu = store.data().cpu.clone();
-    let call = cpu.measure(call(&mut store, module, context));
+    let call = cpu.measure(call(&mut store, module, &facts.request));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
@@ -71,15 +74,14 @@ async fn run(engine: &Engine, module: &Ready, attempt: &Attempt, ends: Ends<'_>,
         peak_memory: guest.memory.peak(),
         host_calls: guest.usage.calls(),
         host_bytes: guest.usage.bytes().saturating_add(guest.journal.piped()),
-        module: Some(*digest),
+        module: Some(digest),
         engine: ENGINE_NAME.into(),
         ..Receipt::default()
     };
     Execution { outcome, receipt, log, dropped_lines }
 }
 
-async fn call(store: &mut Store<Guest>, module: &Ready, context: &mogbox_core::TaskContext) -> wasmtime::Result<Result<String, TaskError>> {
-    let request = context.request();
+async fn call(store: &mut Store<Guest>, module: &Ready, request: &Request) -> wasmtime::Result<Result<String, TaskError>> {
     let (args, kwargs) = (convert::guest_jsons(&request.args), convert::guest_entries(&request.kwargs));
     let task = module.instantiate_async(&mut *store).await?;
     task.mogbox_task_tasks().call_run(store, request.name.as_str(), &args, &kwargs).await

@@ -1,5 +1,5 @@
 //! Takes from this process what it does not need, before it reads a byte of a stranger's: memory, time, files, the network, most system
-//! calls, and life without its parent. For processes of one purpose; there is no way back. Knows not what runs afterwards.
+//! calls, the rights of root, and life without its parent. For processes of one purpose; there is no way back. Knows not what runs afterwards.
 //!
 //! On other systems than Linux only the parent's own measures hold: an empty environment, bounded output, and a time limit.
 
@@ -42,7 +42,8 @@ pub(crate) fn confine(what: &Confinement<'_>) -> io::Result<()> {
     // Should the machine run out of memory all the same, this process goes first. Some systems do not offer that.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     leave_the_network();
-    // After the name spaces: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
+    become_nobody();
+    // After the name spaces and the change of user: whoever gains a capability, if only over one of his own, is no longer bound to his parent.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(named("the end with its parent"))?;
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent != what.parent {
@@ -98,7 +99,33 @@ fn leave_the_network() {
     use rustix::thread::{UnshareFlags, unshare};
 
     let network = UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
-    unshare(network | UnshareFlags::NEWUSER).or_else(|_| unshare(network)).ok();
+    // Whoever is root and takes users of his own stays root for what is outside of them, so he becomes somebody else instead.
+    let others = if is_root() { unshare(network) } else { unshare(network | UnshareFlags::NEWUSER) };
+    others.or_else(|_| unshare(network)).ok();
+}
+
+/// The user and the group that own nothing, by convention.
+#[cfg(target_os = "linux")]
+const NOBODY: u32 = 65_534;
+
+/// What runs as root is nobody from now on, where the system has such a user: inside some containers there is none but root, who is
+/// nobody outside.
+#[cfg(target_os = "linux")]
+fn become_nobody() {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+    let (group, user) = (Gid::from_raw(NOBODY), Uid::from_raw(NOBODY));
+    if is_root() {
+        set_thread_groups(&[]).ok();
+        set_thread_res_gid(group, group, group).ok();
+        set_thread_res_uid(user, user, user).ok();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Memory that this process can write to already: its limit counts that as well. Bytes.

@@ -8,7 +8,7 @@ use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::outcome::{ArgumentError, Failure};
 use mogbox_core::report::Level;
 use mogbox_core::store::WaitMode;
-use mogbox_core::{ContextError, Entries, Json, Outcome, RequestId, TaskContext};
+use mogbox_core::{ContextError, Entries, Facts, Json, Outcome, RequestId};
 
 use crate::bindings::exports::mogbox::task::tasks as exported;
 use crate::bindings::mogbox::task::{log, requests, types};
@@ -55,8 +55,8 @@ pub(crate) fn guest_jsons(values: &[Json]) -> Vec<String> {
 }
 
 /// The request as its attempt sees it.
-pub(crate) fn guest_request(context: &TaskContext) -> types::Request {
-    let request = context.request();
+pub(crate) fn guest_request(facts: &Facts) -> types::Request {
+    let request = &facts.request;
     types::Request {
         id: request.id.to_string(),
         name: request.name.to_string(),
@@ -64,17 +64,17 @@ pub(crate) fn guest_request(context: &TaskContext) -> types::Request {
         kwargs: guest_entries(&request.kwargs),
         metadata: guest_entries(&request.metadata),
         stack: request.stack.iter().map(ToString::to_string).collect(),
-        attempt: context.attempt(),
+        attempt: facts.attempt,
         priority: request.priority,
-        queue: context.queue().to_owned(),
-        tenant: context.tenant().to_string(),
-        deadline_ms: context.deadline().map(milliseconds),
+        queue: facts.queue.to_string(),
+        tenant: facts.tenant.to_string(),
+        deadline_ms: facts.deadline.map(milliseconds),
     }
 }
 
 /// Bytes that the request takes when it is handed to the guest.
-pub(crate) fn request_size(context: &TaskContext) -> usize {
-    let request = context.request();
+pub(crate) fn request_size(facts: &Facts) -> usize {
+    let request = &facts.request;
     request.argument_size() + request.metadata.size() + request.name.as_str().len() + 36 * (request.stack.len() + 1)
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use mogbox_core::executor::{Stop, StopReason};
 use mogbox_core::limits::{Bound, Limits};
-use mogbox_core::{Outcome, TaskContext};
+use mogbox_core::{Facts, Outcome};
 use tokio::time::Instant;
 
 /// Why a call was cut short.
@@ -50,9 +50,9 @@ impl<'a> Ends<'a> {
     }
 
     /// Those of an attempt.
-    pub(crate) fn of(context: &'a TaskContext) -> Self {
-        let deadline = context.deadline().and_then(|deadline| Instant::from(context.started()).checked_add(deadline));
-        Self::new(context.stop(), deadline)
+    pub(crate) fn of(facts: &'a Facts) -> Self {
+        let deadline = facts.deadline.and_then(|deadline| Instant::from(facts.started).checked_add(deadline));
+        Self::new(&facts.stop, deadline)
     }
 
     /// The bound on wall time counts from this moment.

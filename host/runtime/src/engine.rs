@@ -9,6 +9,7 @@ use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::compiler::CompilerSettings;
+use crate::cells::ProcessSettings;
 use crate::places;
 
 /// The engine as receipts name it.
@@ -73,6 +74,8 @@ pub struct EngineSettings {
     pub artifacts: Option<PathBuf>,
     /// Bytes of the files in that folder.
     pub artifact_bytes: u64,
+    /// How processes are started that run attempts, for tenants whose attempts run in one.
+    pub processes: ProcessSettings,
 }
 
 impl Default for EngineSettings {
@@ -91,6 +94,7 @@ impl Default for EngineSettings {
             cached_bytes: 512 << 20,
             artifacts: None,
             artifact_bytes: 2 << 30,
+            processes: ProcessSettings::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mogbox_core::limits::{Bound, Limits};
-use mogbox_core::{ContextError, TaskContext};
+use mogbox_core::{ContextError, HostCalls};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -37,7 +37,7 @@ pub(crate) struct Guest {
 /// What host calls reach.
 pub(crate) enum World {
     /// A request is served: the attempt's view of the world.
-    Attempt(Arc<TaskContext>),
+    Attempt(Arc<dyn HostCalls>),
     /// The module is asked what it serves: there is nothing to reach.
     Describe,
 }
@@ -71,7 +71,7 @@ impl Guest {
     }
 
     /// The attempt's view of the world, where there is one.
-    pub(crate) fn context(&self) -> Result<Arc<TaskContext>, ContextError> {
+    pub(crate) fn context(&self) -> Result<Arc<dyn HostCalls>, ContextError> {
         match &self.world {
             World::Attempt(context) => Ok(Arc::clone(context)),
             World::Describe => Err(ContextError::Denied("describe may not call the host: no request runs".into())),

@@ -1,5 +1,5 @@
 //! The host functions, one file an interface of the WIT: each counts the call, checks what came, and makes one call of
-//! `TaskContext`. An error of that call goes to the guest; going over the bounds on host calls ends the attempt.
+//! the attempt's context. An error of that call goes to the guest; going over the bounds on host calls ends the attempt.
 
 mod context;
 mod log;

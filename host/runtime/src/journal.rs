@@ -37,6 +37,13 @@ struct Journal {
     error: Vec<u8>,
 }
 
+/// Lines that were kept elsewhere, as far as they are within these bounds, and how many are not.
+pub(crate) fn relayed(limits: &Limits, lines: impl Iterator<Item = LogLine>) -> (Vec<LogLine>, u64) {
+    let mut kept = Lines::new(limits);
+    lines.for_each(|line| kept.push(line));
+    kept.take()
+}
+
 impl SharedJournal {
     pub(crate) fn new(limits: &Limits) -> Self {
         let journal = Journal { lines: Lines::new(limits), piped: 0, output: Vec::new(), error: Vec::new() };

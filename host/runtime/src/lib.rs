@@ -7,14 +7,17 @@ mod attempt;
 mod bindings;
 mod cache;
 mod compiler;
+mod cells;
 mod confine;
 mod convert;
 mod ends;
 mod engine;
 mod guest;
 mod host;
+mod inside;
 mod inspect;
 mod journal;
+mod link;
 mod linker;
 mod memory;
 mod output;
@@ -27,19 +30,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mogbox_core::limits::Limits;
 use mogbox_core::module::Inspection;
-use mogbox_core::{Attempt, Execution, Executor, ModuleStore, Rejected};
+use mogbox_core::{Attempt, Execution, Executor, Isolation, ModuleStore, Rejected};
 
 use crate::cache::ModuleCache;
+use crate::cells::Cells;
 use crate::places::Places;
 
 pub use compiler::CompilerSettings;
 pub use compiler::child::compile_child;
+pub use cells::ProcessSettings;
 pub use engine::{Allocation, EngineError, EngineSettings};
+#[cfg(debug_assertions)]
+pub use inside::run_attempts_with;
+pub use inside::{Deed, run_attempts};
 
 /// Runs attempts as WebAssembly components. One a process.
 pub struct Sandbox {
     cache: Arc<ModuleCache>,
     places: Arc<Places>,
+    cells: Cells,
 }
 
 impl Sandbox {
@@ -50,7 +59,8 @@ impl Sandbox {
     pub fn start(settings: &EngineSettings, modules: Arc<dyn ModuleStore>) -> Result<Self, EngineError> {
         let engine = engine::start(settings)?;
         let linker = linker::linker(&engine).map_err(|error| EngineError::Refused(format!("{error:#}")))?;
-        Ok(Self { cache: ModuleCache::open(&engine, linker, modules, settings)?, places: Places::new(settings) })
+        let cache = ModuleCache::open(&engine, linker, modules, settings)?;
+        Ok(Self { cache, places: Places::new(settings), cells: Cells::new(settings) })
     }
 
     /// How many modules were compiled so far, rather than found compiled.
@@ -63,7 +73,10 @@ impl Sandbox {
 #[async_trait]
 impl Executor for Sandbox {
     async fn execute(&self, attempt: Attempt) -> Execution {
-        attempt::execute(&self.cache, &self.places, attempt).await
+        match attempt.context.isolation() {
+            Isolation::Shared => attempt::execute(&self.cache, &self.places, attempt).await,
+            Isolation::Process => cells::execute(&self.cells, &self.cache, &self.places, attempt).await,
+        }
     }
 
     async fn inspect(&self, bytes: Arc<[u8]>, limits: &Limits) -> Result<Inspection, Rejected> {

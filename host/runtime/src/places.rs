@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mogbox_core::limits::{Bound, Limits, Unit, over_bound};
-use mogbox_core::{TaskContext, Tenant};
+use mogbox_core::{Facts, Tenant};
 
 use crate::aside::Aside;
 use crate::engine::EngineSettings;
@@ -98,8 +98,8 @@ impl Places {
     }
 
     /// A place for an attempt, which is one of its tenant's, or why there is none.
-    pub(crate) fn take(self: &Arc<Self>, context: &TaskContext) -> Result<Arc<Place>, String> {
-        self.take_for(Some((context.tenant(), context.limits())))
+    pub(crate) fn take(self: &Arc<Self>, facts: &Facts) -> Result<Arc<Place>, String> {
+        self.take_for(Some((&facts.tenant, &facts.limits)))
     }
 
     /// A place for a guest that serves nobody's request: it counts for the node alone.

@@ -16,7 +16,7 @@ use mogbox_core::submit::{Quotas, Submitter};
 use mogbox_core::usage::Meter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Limits, NodeId, QueueName, Tenant, Tenants};
+use mogbox_core::{Isolation, Limits, NodeId, QueueName, Tenant, Tenants, Terms};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,8 @@ pub(crate) struct NodeSettings {
     pub(crate) drain: Duration,
     /// How long a request without a message may be open.
     pub(crate) lost_after: Duration,
+    /// Where attempts run.
+    pub(crate) isolation: Isolation,
 }
 
 /// Where a node keeps everything.
@@ -145,8 +147,9 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
 fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<Api> {
     let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
     let (records, shares, meter) = (Arc::clone(&backends.tenants), backends.shares.clone(), Arc::<Meter>::default());
-    let protected = settings.protected.iter().cloned().collect();
-    let tenants = Arc::new(Tenants::new(Arc::clone(&records), settings.limits.clone(), protected, shares));
+    let protected = Arc::new(settings.protected.iter().cloned().collect());
+    let ordinary = Terms { isolation: settings.isolation, ..Terms::ordinary(settings.limits.clone(), protected) };
+    let tenants = Arc::new(Tenants::new(Arc::clone(&records), ordinary, shares));
     let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage));
     let submitter = Submitter::of_tenants(Arc::clone(&backends.intake), Arc::clone(&tenants), Arc::clone(&meter)).with_quotas(quotas);
     Ok(Api {
@@ -183,6 +186,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),
+        isolation: Isolation::Shared,
     };
     compose_api(&settings, &Backends::open(&settings.backend, backends::broker_settings(&settings), &NodeId::random()).await?)
 }

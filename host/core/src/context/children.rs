@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::TryFutureExt as _;
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::{ContextError, TaskContext};
 use crate::broker::BrokerError;
@@ -45,7 +46,7 @@ pub struct NewChild {
 }
 
 /// How a child stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ChildOutcome {
     /// Its value.
     Success(Json),
@@ -72,7 +73,7 @@ impl TaskContext {
 
     async fn submit_request(&self, request: Request) -> Result<RequestId, ContextError> {
         let known = self.known_children().await?;
-        if known.load(Ordering::Relaxed) >= self.limits.length(Bound::Children) {
+        if known.load(Ordering::Relaxed) >= self.facts.limits.length(Bound::Children) {
             return Err(self.over(Bound::Children));
         }
         // Tried again under the same id, which makes one request of it however often an answer is lost.
@@ -90,7 +91,7 @@ impl TaskContext {
 
     /// How many children there are: read once, then counted, as this attempt alone adds any.
     async fn known_children(&self) -> Result<&AtomicUsize, ContextError> {
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
         let read = || async { Ok(AtomicUsize::new(self.patiently(|| self.services.results.children(tenant, id)).await?.len())) };
         self.children.get_or_try_init(read).await
     }
@@ -99,7 +100,7 @@ impl TaskContext {
     fn child_request(&self, child: NewChild) -> Result<Request, ContextError> {
         let name: TaskName = child.name.parse().map_err(|error: InvalidName| ContextError::Invalid(error.to_string()))?;
         // A child may be told who its parent is for, and no more.
-        self.check_protected(&child.metadata, |key| self.request.metadata.get(key))?;
+        self.check_protected(&child.metadata, |key| self.facts.request.metadata.get(key))?;
         let mut request = Request::new(name);
         request.args = child.args;
         request.kwargs = child.kwargs;
@@ -107,7 +108,7 @@ impl TaskContext {
         request.priority = child.priority.unwrap_or(request.priority);
         request.queue_name = child.queue;
         request.deadline = child.deadline.map(|after| Deadline::After(SignedDuration::try_from(after).unwrap_or(LONGEST).min(LONGEST)));
-        request.stack = self.request.stack.iter().copied().chain([self.request.id]).collect();
+        request.stack = self.facts.request.stack.iter().copied().chain([self.facts.request.id]).collect();
         Ok(request)
     }
 
@@ -131,7 +132,7 @@ impl TaskContext {
 
     /// The outcomes one by one: together they may not be more than the guest may be told.
     async fn child_outcomes(&self, ids: &[RequestId], results: Vec<Option<RequestResult>>) -> Result<Vec<ChildOutcome>, ContextError> {
-        let mut left = self.limits.length(Bound::HostBytes);
+        let mut left = self.facts.limits.length(Bound::HostBytes);
         let mut outcomes = Vec::with_capacity(ids.len());
         for (id, result) in ids.iter().zip(results) {
             let outcome = self.child_outcome(*id, result).await?;
@@ -142,7 +143,7 @@ impl TaskContext {
     }
 
     async fn check_children(&self, ids: &[RequestId]) -> Result<(), ContextError> {
-        let (tenant, parent) = (&self.lease.tenant, self.request.id);
+        let (tenant, parent) = (&self.lease.tenant, self.facts.request.id);
         let children: HashSet<RequestId> = self.patiently(|| self.services.results.children(tenant, parent)).await?.into_iter().collect();
         match ids.iter().find(|id| !children.contains(id)) {
             Some(stranger) => Err(ContextError::NotFound(format!("request {stranger} is no child of request {parent}"))),
@@ -194,21 +195,21 @@ impl TaskContext {
     async fn tell_broker(&self, waiting: bool) {
         let told = self.services.broker.set_waiting(&self.lease, waiting).map_err(|error| ContextError::Unavailable(error.to_string()));
         if let Err(error) = self.in_time(told).await {
-            tracing::warn!(request = %self.request.id, waiting, %error, "the broker was not told");
+            tracing::warn!(request = %self.facts.request.id, waiting, %error, "the broker was not told");
         }
     }
 
     /// A guest that waits has nothing to finish: once it is asked to, it is stopped, and this wait with it.
     async fn stop_at_once<T>(&self) -> T {
-        self.stop.asked().await;
-        if let Some(reason) = self.stop.reason() {
-            self.stop.force(reason);
+        self.facts.stop.asked().await;
+        if let Some(reason) = self.facts.stop.reason() {
+            self.facts.stop.force(reason);
         }
         std::future::pending().await
     }
 
     async fn step(&self, step: &Transition) -> Result<(), ContextError> {
-        let (tenant, id) = (&self.lease.tenant, self.request.id);
+        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
         match self.patiently(|| self.services.results.transition(tenant, id, self.lease.fence, step)).await? {
             Transitioned::Applied => Ok(()),
             Transitioned::Final(state) => Err(ContextError::Denied(format!("request {id} is {state} already"))),
@@ -227,7 +228,7 @@ impl TaskContext {
             match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
-                    tracing::debug!(request = %self.request.id, %error, "a wait goes on after an error of the store");
+                    tracing::debug!(request = %self.facts.request.id, %error, "a wait goes on after an error of the store");
                     failures += 1;
                     tokio::time::sleep(crate::retry::Backoff::CALLS.wait(failures)).await;
                 }

@@ -1,11 +1,13 @@
 //! Why a host call did not do what was asked; the cases of the WIT's `error`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::entries::InvalidKey;
 use crate::json::JsonError;
 use crate::limits::{Bound, Unit};
 
 /// Why a host call did not do what was asked. The text is for the guest's author.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ContextError {
     /// This task may not do that.
     #[error("denied: {0}")]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskName;
+use crate::isolation::Isolation;
 use crate::limits::Overrides;
 use crate::share::MOST_WEIGHT;
 
@@ -24,6 +25,9 @@ pub struct TenantRecord {
     /// Its guests may write metadata keys that the operator protects.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trusted: bool,
+    /// Where its attempts run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// Its part where there is more work than nodes can do: 1 to 10,000, 1 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
@@ -44,7 +48,15 @@ impl TenantRecord {
     /// One that lays nothing down.
     #[must_use]
     pub fn new(created: Timestamp) -> Self {
-        Self { created, suspended: false, trusted: false, weight: None, limits: Overrides::default(), task_limits: BTreeMap::new() }
+        Self {
+            created,
+            suspended: false,
+            trusted: false,
+            isolation: None,
+            weight: None,
+            limits: Overrides::default(),
+            task_limits: BTreeMap::new(),
+        }
     }
 
     /// Checks what its type does not say already.

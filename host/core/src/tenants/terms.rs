@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::record::TenantRecord;
 use crate::ids::TaskName;
+use crate::isolation::Isolation;
 use crate::limits::{Limits, Overrides};
 use crate::share::Share;
 
@@ -13,6 +14,8 @@ use crate::share::Share;
 pub struct Terms {
     /// Takes no new requests and runs none.
     pub suspended: bool,
+    /// Where its attempts run.
+    pub isolation: Isolation,
     /// Its bounds.
     pub limits: Limits,
     task_limits: BTreeMap<TaskName, Overrides>,
@@ -25,13 +28,14 @@ impl Terms {
     /// What holds for everybody who has no record.
     #[must_use]
     pub fn ordinary(limits: Limits, protected: Arc<BTreeSet<String>>) -> Self {
-        Self { suspended: false, limits, task_limits: BTreeMap::new(), weight: 1, protected }
+        Self { suspended: false, isolation: Isolation::Shared, limits, task_limits: BTreeMap::new(), weight: 1, protected }
     }
 
     /// These, with a tenant's record over them.
     pub(super) fn of(&self, record: &TenantRecord) -> Self {
         Self {
             suspended: record.suspended,
+            isolation: record.isolation.unwrap_or(self.isolation),
             limits: self.limits.with(&record.limits),
             task_limits: record.task_limits.clone(),
             weight: record.weight.unwrap_or(self.weight),

@@ -25,7 +25,7 @@ struct Cost {
 }
 
 pub(crate) fn bench(report: &mut Report) {
-    let settings = EngineSettings { max_instances: 1_000, ..EngineSettings::default() };
+    let settings = EngineSettings { max_instances: 1_000, ..World::settings() };
     let module = modules::bench();
     let world = World::with(&settings);
     let digest = world.push(&module);
@@ -34,6 +34,9 @@ pub(crate) fn bench(report: &mut Report) {
     for (name, task, args) in [("nothing", "bench.noop", vec![]), ("touch", "bench.touch", vec![json(INTERPRETER_PAGES)])] {
         let once = || runtime.block_on(pair(&world, digest, &bare, task, &args));
         once();
+        let in_process = || runtime.block_on(in_a_process(&world, digest, task, &args));
+        in_process();
+        report.tell(&format!("process_{name}"), "us", &(0..PAIRS).map(|_| in_process()).collect::<Vec<_>>());
         tell(report, name, &(0..PAIRS).map(|_| once()).collect::<Vec<_>>());
     }
 }
@@ -67,6 +70,19 @@ async fn pair(world: &World, digest: Digest, bare: &Bare, task: &'static str, ar
     })
     .await;
     (ours, theirs)
+}
+
+/// Microseconds of one attempt in a process of its tenant's, one after the other: module and process are there.
+async fn in_a_process(world: &World, digest: Digest, task: &'static str, args: &[Json]) -> f64 {
+    let run = || Run { task, args: args.to_vec(), ..Run::of_module(Vec::new()) }.in_a_process();
+    let attempts: Vec<Attempt> = (0..ATTEMPTS).map(|_| world.attempt_of(digest, run())).collect();
+    let whole = cost(async {
+        for attempt in attempts {
+            let execution = world.sandbox.execute(attempt).await;
+            assert!(matches!(execution.outcome, Outcome::Success(_)), "{:?}", execution.outcome);
+        }
+    });
+    whole.await.wall
 }
 
 async fn cost(work: impl Future<Output = ()>) -> Cost {

@@ -13,8 +13,8 @@ impl context::Host for Guest {
         self.usage.call(0)?;
         match &self.world {
             World::Attempt(context) => {
-                self.usage.answer(convert::request_size(context))?;
-                Ok(convert::guest_request(context))
+                self.usage.answer(convert::request_size(context.facts()))?;
+                Ok(convert::guest_request(context.facts()))
             }
             World::Describe => Err(wasmtime::Error::msg("describe called get-request, but no request runs")),
         }
@@ -40,12 +40,12 @@ impl context::Host for Guest {
 
     async fn cancelled(&mut self) -> wasmtime::Result<bool> {
         self.usage.call(0)?;
-        Ok(self.context().is_ok_and(|context| context.cancelled()))
+        Ok(self.context().is_ok_and(|context| context.facts().cancelled()))
     }
 
     async fn remaining_ms(&mut self) -> wasmtime::Result<Option<u64>> {
         self.usage.call(0)?;
-        Ok(self.context().ok().map(|context| convert::milliseconds(context.remaining())))
+        Ok(self.context().ok().map(|context| convert::milliseconds(context.facts().remaining())))
     }
 }
 

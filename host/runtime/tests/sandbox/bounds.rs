@@ -5,13 +5,27 @@ use mogbox_core::{Bound, Limits, Outcome};
 use crate::guests::{CONTEXT, Guest, WASI};
 use crate::world::{Run, World};
 
+on_both! {
+    four_gibibytes_are_refused_with_the_bound_named
+    growing_in_small_steps_gets_no_further
+    tables_count_as_memory
+    a_module_that_starts_out_over_the_bound_does_not_start
+    a_bomb_of_host_calls_ends_at_the_bound
+    setting_no_metadata_costs_no_access_to_the_store
+    a_start_function_that_loops_or_traps_ends_the_attempt
+    a_bomb_of_wasi_calls_ends_soon_after_the_bound
+    timers_that_are_never_dropped_do_not_pile_up
+    a_list_that_would_fill_the_host_is_not_even_copied
+    a_value_somewhat_over_its_bound_is_answered_with_an_error
+    empty_entries_count_too
+    random_bytes_are_given_in_bounded_pieces
+}
+
 fn over(bound: Bound, limit: &str) -> Outcome {
     Outcome::OverBound { bound, limit: limit.into() }
 }
 
-#[tokio::test]
-async fn four_gibibytes_are_refused_with_the_bound_named() {
-    let world = World::new();
+async fn four_gibibytes_are_refused_with_the_bound_named(world: World) {
     let greedy = "(if (i32.lt_s (memory.grow (i32.const 65533)) (i32.const 0)) (then unreachable)) (i32.const 0)";
     let execution = world.survives(Run::of(&Guest::running(greedy))).await;
     assert_eq!(execution.outcome, over(Bound::Memory, "64MiB"));
@@ -20,18 +34,14 @@ async fn four_gibibytes_are_refused_with_the_bound_named() {
     assert_eq!(text, "over the bound memory of 64MiB; a node started with --limit memory=VALUE raises it, up to 4GiB");
 }
 
-#[tokio::test]
-async fn growing_in_small_steps_gets_no_further() {
-    let world = World::new();
+async fn growing_in_small_steps_gets_no_further(world: World) {
     let creeping = "(loop $again (br_if $again (i32.ge_s (memory.grow (i32.const 1)) (i32.const 0)))) unreachable";
     let execution = world.survives(Run::of(&Guest::running(creeping))).await;
     assert_eq!(execution.outcome, over(Bound::Memory, "64MiB"));
     assert_eq!(execution.receipt.peak_memory, 64 << 20);
 }
 
-#[tokio::test]
-async fn tables_count_as_memory() {
-    let world = World::new();
+async fn tables_count_as_memory(world: World) {
     let guest = Guest {
         items: "(table $t 1 funcref)",
         ..Guest::running("(if (i32.lt_s (table.grow $t (ref.null func) (i32.const 60000)) (i32.const 0)) (then unreachable)) (i32.const 0)")
@@ -40,25 +50,19 @@ async fn tables_count_as_memory() {
     assert_eq!(world.survives(Run::of(&guest).within(tight)).await.outcome, over(Bound::Memory, "256KiB"));
 }
 
-#[tokio::test]
-async fn a_module_that_starts_out_over_the_bound_does_not_start() {
-    let world = World::new();
+async fn a_module_that_starts_out_over_the_bound_does_not_start(world: World) {
     let tight = Limits { memory: 64 << 10, ..Limits::default() };
     assert_eq!(world.survives(Run::of(&Guest::default()).within(tight)).await.outcome, over(Bound::Memory, "64KiB"));
 }
 
-#[tokio::test]
-async fn a_bomb_of_host_calls_ends_at_the_bound() {
-    let world = World::new();
+async fn a_bomb_of_host_calls_ends_at_the_bound(world: World) {
     let bomb = Guest { imports: CONTEXT, ..Guest::running("(loop $again (drop (call $cancelled)) (br $again)) unreachable") };
     let execution = world.survives(Run::of(&bomb)).await;
     assert_eq!(execution.outcome, over(Bound::HostCalls, "100000"));
     assert_eq!(execution.receipt.host_calls, 100_001);
 }
 
-#[tokio::test]
-async fn setting_no_metadata_costs_no_access_to_the_store() {
-    let world = World::new();
+async fn setting_no_metadata_costs_no_access_to_the_store(world: World) {
     let body = "(call $set_metadata (i32.const 0) (i32.const 0) (i32.const 256))
         (if (i32.load8_u (i32.const 256)) (then unreachable)) (call $ok (i32.const 65) (i32.const 2))";
     let execution = world.survives(Run::of(&Guest { imports: CONTEXT, ..Guest::running(body) })).await;
@@ -66,9 +70,7 @@ async fn setting_no_metadata_costs_no_access_to_the_store() {
     assert_eq!((execution.receipt.host_calls, world.memory.reached.available_permits()), (1, 0));
 }
 
-#[tokio::test]
-async fn a_start_function_that_loops_or_traps_ends_the_attempt() {
-    let world = World::new();
+async fn a_start_function_that_loops_or_traps_ends_the_attempt(world: World) {
     let starting = |body: &str| {
         let items = format!("(func $start {body}) (start $start)");
         Run::of(&Guest { items: &items, ..Guest::default() }).within(Limits { cpu_time: 30, ..Limits::default() })
@@ -78,17 +80,13 @@ async fn a_start_function_that_loops_or_traps_ends_the_attempt() {
     assert!(matches!(&execution.outcome, Outcome::Trapped { class, .. } if class == "unreachable"), "{:?}", execution.outcome);
 }
 
-#[tokio::test]
-async fn a_bomb_of_wasi_calls_ends_soon_after_the_bound() {
-    let world = World::new();
+async fn a_bomb_of_wasi_calls_ends_soon_after_the_bound(world: World) {
     let body = "(loop $again (drop (call $now)) (br $again)) unreachable";
     let bomb = Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) };
     assert_eq!(world.survives(Run::of(&bomb)).await.outcome, over(Bound::HostCalls, "100000"));
 }
 
-#[tokio::test]
-async fn timers_that_are_never_dropped_do_not_pile_up() {
-    let world = World::new();
+async fn timers_that_are_never_dropped_do_not_pile_up(world: World) {
     let body = "(loop $again (drop (call $subscribe (i64.const 1000000000000))) (br $again)) unreachable";
     let hoarder = Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) };
     let execution = world.survives(Run::of(&hoarder)).await;
@@ -96,9 +94,7 @@ async fn timers_that_are_never_dropped_do_not_pile_up() {
     assert!(execution.receipt.host_calls < 5_000);
 }
 
-#[tokio::test]
-async fn a_list_that_would_fill_the_host_is_not_even_copied() {
-    let world = World::new();
+async fn a_list_that_would_fill_the_host_is_not_even_copied(world: World) {
     let body =
         "(drop (memory.grow (i32.const 1000))) (call $set_metadata (i32.const 65536) (i32.const 4000000) (i32.const 256)) (i32.const 0)";
     let execution = world.survives(Run::of(&Guest { imports: CONTEXT, ..Guest::running(body) })).await;
@@ -110,9 +106,7 @@ async fn a_list_that_would_fill_the_host_is_not_even_copied() {
     assert_eq!((execution.receipt.host_calls, execution.receipt.host_bytes), (0, 0));
 }
 
-#[tokio::test]
-async fn a_value_somewhat_over_its_bound_is_answered_with_an_error() {
-    let world = World::new();
+async fn a_value_somewhat_over_its_bound_is_answered_with_an_error(world: World) {
     // One entry whose value is 5 MiB of zeros, of 256 KiB that are allowed: the answer is `too-large`, the second case of `error`.
     let body = "(drop (memory.grow (i32.const 100)))
         (i32.store (i32.const 1024) (i32.const 64)) (i32.store (i32.const 1028) (i32.const 1))
@@ -126,9 +120,7 @@ async fn a_value_somewhat_over_its_bound_is_answered_with_an_error() {
     assert_eq!(execution.receipt.host_calls, 1);
 }
 
-#[tokio::test]
-async fn empty_entries_count_too() {
-    let world = World::new();
+async fn empty_entries_count_too(world: World) {
     let body =
         "(drop (memory.grow (i32.const 800))) (call $set_metadata (i32.const 1048576) (i32.const 1000000) (i32.const 256)) (i32.const 0)";
     let guest = Guest { imports: CONTEXT, ..Guest::running(body) };
@@ -136,9 +128,7 @@ async fn empty_entries_count_too() {
     assert_eq!(world.survives(Run::of(&guest).within(tight)).await.outcome, over(Bound::HostBytes, "8MiB"));
 }
 
-#[tokio::test]
-async fn random_bytes_are_given_in_bounded_pieces() {
-    let world = World::new();
+async fn random_bytes_are_given_in_bounded_pieces(world: World) {
     let piece = |size: u64| format!("(call $random (i64.const {size}) (i32.const 256)) (call $ok (i32.const 65) (i32.const 2))");
     let guest = |body: &str| Run::of(&Guest { world: "with-wasi", imports: WASI, ..Guest::running(body) });
     assert!(matches!(world.run(guest(&piece(256 << 10))).await.outcome, Outcome::Success(_)));

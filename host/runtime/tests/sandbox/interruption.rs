@@ -13,6 +13,15 @@ use crate::guests::{CONTEXT, Guest, REQUESTS, STATE, WASI};
 use crate::parking::{CALLS, ENTRY};
 use crate::world::{NEVER_ANSWERED, Run, World};
 
+on_both! {
+    an_endless_loop_ends_with_its_wall_time
+    an_endless_loop_ends_with_its_cpu_time
+    every_endless_guest_ends_with_its_deadline
+    every_endless_guest_ends_when_the_host_says_so
+    every_call_of_the_host_has_a_time_of_its_own
+    a_guest_is_not_started_once_its_host_has_stopped_it
+}
+
 const SPIN: &str = "(loop $again (br $again)) unreachable";
 
 /// Tells the host that it is there, then spins.
@@ -39,7 +48,7 @@ fn asking() -> Run {
     Run::of(&Guest { imports: STATE, items: &items, ..Guest::running(body) })
 }
 
-fn waiting() -> Run {
+pub(crate) fn waiting() -> Run {
     Run::of(&Guest { imports: REQUESTS, ..Guest::running(WAIT) })
 }
 
@@ -48,7 +57,7 @@ fn sleeping() -> Run {
     Run::of(&Guest { world: "with-wasi", imports: &imports, items: ENTRY, ..Guest::running(SLEEP) })
 }
 
-fn spinning() -> Run {
+pub(crate) fn spinning() -> Run {
     Run::of(&Guest { imports: CONTEXT, items: ENTRY, ..Guest::running(SPIN_AFTER_A_SIGN) })
 }
 
@@ -56,27 +65,21 @@ fn over(bound: Bound, limit: &str) -> Outcome {
     Outcome::OverBound { bound, limit: limit.into() }
 }
 
-#[tokio::test]
-async fn an_endless_loop_ends_with_its_wall_time() {
-    let world = World::new();
+async fn an_endless_loop_ends_with_its_wall_time(world: World) {
     let limits = Limits { wall_time: 50, ..Limits::default() };
     let execution = world.survives(Run::of(&Guest::running(SPIN)).within(limits)).await;
     assert_eq!(execution.outcome, over(Bound::WallTime, "50ms"));
     assert!(execution.receipt.run_us >= 50_000 && execution.receipt.cpu_us > 0, "{:?}", execution.receipt);
 }
 
-#[tokio::test]
-async fn an_endless_loop_ends_with_its_cpu_time() {
-    let world = World::new();
+async fn an_endless_loop_ends_with_its_cpu_time(world: World) {
     let limits = Limits { cpu_time: 30, ..Limits::default() };
     let execution = world.survives(Run::of(&Guest::running(SPIN)).within(limits)).await;
     assert_eq!(execution.outcome, over(Bound::CpuTime, "30ms"));
     assert!(execution.receipt.cpu_us >= 30_000, "{:?}", execution.receipt);
 }
 
-#[tokio::test]
-async fn every_endless_guest_ends_with_its_deadline() {
-    let world = World::new();
+async fn every_endless_guest_ends_with_its_deadline(world: World) {
     for guest in endless() {
         world.memory.hangs.store(guest.hangs, Ordering::Release);
         // The bound on wall time counts from when the module is there, the deadline does not.
@@ -101,9 +104,7 @@ fn there_is_an_endless_guest_for_every_import_of_the_wit() {
     }
 }
 
-#[tokio::test]
-async fn every_endless_guest_ends_when_the_host_says_so() {
-    let world = World::new();
+async fn every_endless_guest_ends_when_the_host_says_so(world: World) {
     for (run, reason) in [(spinning(), StopReason::Revoked), (waiting(), StopReason::LeaseLost), (sleeping(), StopReason::Draining)] {
         let stop = run.stop.clone();
         let running = world.start(run);
@@ -116,9 +117,7 @@ async fn every_endless_guest_ends_when_the_host_says_so() {
     }
 }
 
-#[tokio::test]
-async fn every_call_of_the_host_has_a_time_of_its_own() {
-    let world = World::new();
+async fn every_call_of_the_host_has_a_time_of_its_own(world: World) {
     world.still_serves().await;
     world.memory.hangs.store(true, Ordering::Release);
     for call in CALLS {
@@ -131,9 +130,7 @@ async fn every_call_of_the_host_has_a_time_of_its_own() {
     }
 }
 
-#[tokio::test]
-async fn a_guest_is_not_started_once_its_host_has_stopped_it() {
-    let world = World::new();
+async fn a_guest_is_not_started_once_its_host_has_stopped_it(world: World) {
     let run = Run::of(&Guest::default());
     run.stop.force(StopReason::Revoked);
     let execution = world.survives(run).await;

@@ -18,10 +18,10 @@ use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, St
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
-    RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant, Terms,
+    Attempt, Digest, Entries, Execution, Executor, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
+    Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant, Terms,
 };
-use mogbox_runtime::{EngineSettings, Sandbox};
+use mogbox_runtime::{EngineSettings, ProcessSettings, Sandbox};
 use tokio::sync::Semaphore;
 
 use crate::guests::Guest;
@@ -205,6 +205,8 @@ impl ModuleStore for Memory {
 pub(crate) struct World {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) memory: Arc<Memory>,
+    /// Whether every attempt runs in a process of its tenant's.
+    in_processes: bool,
 }
 
 /// One run to make.
@@ -217,6 +219,7 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     pub(crate) args: Vec<Json>,
     pub(crate) metadata: Entries,
+    pub(crate) isolation: Isolation,
 }
 
 impl Run {
@@ -228,7 +231,13 @@ impl Run {
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
-        Self { module, task: "t", tenant, limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        let (limits, stop, metadata) = (Limits::default(), Stop::new(), Entries::new());
+        Self { module, task: "t", tenant, limits, deadline: None, stop, args, metadata, isolation: Isolation::Shared }
+    }
+
+    /// The same, in a process of the tenant's own.
+    pub(crate) fn in_a_process(self) -> Self {
+        Self { isolation: Isolation::Process, ..self }
     }
 
     /// The same within these limits.
@@ -245,7 +254,18 @@ pub(crate) fn json(text: &str) -> Json {
 impl World {
     /// A sandbox for a few guests.
     pub(crate) fn new() -> Self {
-        Self::with(&EngineSettings { max_instances: 16, ..EngineSettings::default() })
+        Self::with(&EngineSettings { max_instances: 16, ..Self::settings() })
+    }
+
+    /// The same, where every attempt runs in a process of its tenant's.
+    pub(crate) fn of_processes() -> Self {
+        Self { in_processes: true, ..Self::new() }
+    }
+
+    /// Settings whose processes are those of the tests.
+    pub(crate) fn settings() -> EngineSettings {
+        let processes = ProcessSettings { program: env!("CARGO_BIN_EXE_mogbox-cell").into(), ..ProcessSettings::default() };
+        EngineSettings { processes, ..EngineSettings::default() }
     }
 
     /// A sandbox with these settings.
@@ -266,7 +286,7 @@ impl World {
             hangs: AtomicBool::new(false),
         });
         let sandbox = Sandbox::start(settings, Arc::clone(&memory) as Arc<dyn ModuleStore>).map_err(|error| error.to_string())?;
-        Ok(Self { sandbox: Arc::new(sandbox), memory })
+        Ok(Self { sandbox: Arc::new(sandbox), memory, in_processes: false })
     }
 
     /// Runs to the end.
@@ -303,10 +323,11 @@ impl World {
         let mut request = Request::new(run.task.parse().unwrap());
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
+        let isolation = if self.in_processes { Isolation::Process } else { run.isolation };
         let identity = AttemptIdentity {
             lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            terms: Arc::new(Terms::ordinary(run.limits, Arc::default())),
+            terms: Arc::new(Terms { isolation, ..Terms::ordinary(run.limits, Arc::default()) }),
             stop: run.stop,
             deadline: run.deadline,
         };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Args;
-use mogbox_core::{Limits, QueueName, Tenant};
+use clap::{Args, ValueEnum};
+use mogbox_core::{Isolation, Limits, QueueName, Tenant};
 
-use super::values::{parse_duration, parse_size};
+use super::values::{Tier, parse_duration, parse_size};
 use crate::logging::{self, LogFormat};
 use crate::node::{self, Backend, NodeSettings, RabbitMq};
 
@@ -82,6 +82,10 @@ pub(super) struct Serve {
     /// inside the folder of --data, and with --redis there is none; `off` keeps none either.
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<PathBuf>,
+    /// Where attempts run: shared, in the node's own process, each in a fresh sandbox; or process, in one that serves their tenant alone and
+    /// reaches nothing but the node, which costs more time and memory.
+    #[arg(long, value_enum, value_name = "TIER", hide_possible_values = true, default_value = "shared")]
+    isolation: Tier,
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -138,6 +142,7 @@ impl Serve {
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
+            isolation: self.isolation.into(),
         })
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use mogbox_core::{TaskName, Tenant};
+use mogbox_core::{Isolation, TaskName, Tenant};
 
 use super::Common;
 use super::client::tenant_path;
 use super::output::Output;
+use super::values::Tier;
 use crate::api::types::{Deleted, LimitChanges, NewTenant, TenantChange, TenantList, TenantView};
 
 /// Make, list, limit, suspend or delete tenants.
@@ -19,6 +20,7 @@ Examples:
   mogbox tenants list
   mogbox tenants set acme --limit queued=10000 --limit memory=    (nothing after the =: back to the node's)
   mogbox tenants set acme --task-limit acme.report:memory=32MiB
+  mogbox tenants set acme --isolation process   each attempt in a process of the tenant's own
   mogbox tenants suspend acme                   takes no requests and runs none; what is queued stays
   mogbox tenants resume acme
   mogbox tenants delete acme --force            its tokens, and its requests that wait
@@ -76,6 +78,9 @@ struct Set {
     /// A bound of one task, at most the tenant's, such as acme.report:memory=32MiB; may be given several times.
     #[arg(long = "task-limit", value_name = "TASK:BOUND=VALUE")]
     task_limits: Vec<String>,
+    /// Where its attempts run: shared, in the node's own process, or process, in one that serves this tenant alone.
+    #[arg(long, value_enum, value_name = "TIER", hide_possible_values = true)]
+    isolation: Option<Tier>,
     /// Whether its guests may write metadata keys that the node protects.
     #[arg(long, value_name = "BOOL")]
     trusted: Option<bool>,
@@ -125,7 +130,8 @@ impl Set {
             let (bound, value) = bound_and_value(&bound)?;
             task_limits.entry(task.parse()?).or_default().insert(bound, value);
         }
-        Ok(TenantChange { suspended: None, trusted: self.trusted, weight: self.weight, limits, task_limits })
+        let isolation = self.isolation.map(Into::into);
+        Ok(TenantChange { suspended: None, trusted: self.trusted, isolation, weight: self.weight, limits, task_limits })
     }
 }
 
@@ -169,7 +175,9 @@ fn deleted(output: &Output, deleted: &Deleted) -> anyhow::Result<()> {
 
 fn state(tenant: &TenantView) -> String {
     let state = if tenant.record.suspended { "suspended" } else { "active" };
-    if tenant.record.trusted { format!("{state}, trusted") } else { state.to_owned() }
+    let isolated = if tenant.record.isolation == Some(Isolation::Process) { ", in processes of its own" } else { "" };
+    let trusted = if tenant.record.trusted { ", trusted" } else { "" };
+    format!("{state}{trusted}{isolated}")
 }
 
 fn weight(tenant: &TenantView) -> String {

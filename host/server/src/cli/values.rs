@@ -82,6 +82,24 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     Unit::Bytes.parse(text).ok_or_else(|| format!("{} is no size: expected one such as 512MiB or 8GiB", shown(text)))
 }
 
+/// [`Isolation`], as it is written on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Tier {
+    /// In the node's own process.
+    Shared,
+    /// In one that serves their tenant alone.
+    Process,
+}
+
+impl From<Tier> for Isolation {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Shared => Self::Shared,
+            Tier::Process => Self::Process,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

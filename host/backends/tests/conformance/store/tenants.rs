@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mogbox_core::tenants::{MOST_CHANGES, TenantSnapshot};
-use mogbox_core::{Limits, Share, Shares, Tenant, TenantRecord, Tenants};
+use mogbox_core::{Limits, Share, Shares, Tenant, TenantRecord, Tenants, Terms};
 
 use super::world::World;
 use crate::harness::{fresh_tenant, on_both};
@@ -67,7 +67,7 @@ async fn a_node_knows_more_tenants_than_one_answer_holds(world: World) {
     for tenant in &tenants {
         assert!(world.tenants.replace(tenant, 0, Some(&record(9))).await.unwrap());
     }
-    let node = Tenants::new(Arc::clone(&world.tenants), Limits::default(), [].into(), Shares::default());
+    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), Arc::default()), Shares::default());
     let shifted = node.refresh().await.unwrap();
     assert!(tenants.iter().all(|tenant| shifted.contains(tenant) && node.terms(tenant).share().weight == 9));
     let again = node.refresh().await.unwrap();
@@ -76,7 +76,8 @@ async fn a_node_knows_more_tenants_than_one_answer_holds(world: World) {
 
 async fn a_node_learns_of_changes_and_removals(world: World) {
     let (shares, tenant) = (Shares::default(), &world.tenant);
-    let node = Tenants::new(Arc::clone(&world.tenants), Limits::default(), ["user_id".to_owned()].into(), shares.clone());
+    let protected = Arc::new(["user_id".to_owned()].into());
+    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), protected), shares.clone());
     node.refresh().await.unwrap();
     assert!(node.terms(tenant).protects("user_id"));
     let suspended = TenantRecord { suspended: true, trusted: true, ..record(1) };

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use mogbox_core::limits::{LimitError, Overrides};
 use mogbox_core::tokens::{Grant, Scope, TokenRecord};
 use mogbox_core::usage::Usage;
-use mogbox_core::{TaskName, Tenant, TenantRecord};
+use mogbox_core::{Isolation, TaskName, Tenant, TenantRecord};
 use serde::{Deserialize, Serialize};
 
 /// Bounds by name, each with its value, or null for what holds without it.
@@ -23,6 +23,9 @@ pub(crate) struct TenantChange {
     /// Its guests may write protected metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trusted: Option<bool>,
+    /// Where its attempts run: `shared` or `process`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) isolation: Option<Isolation>,
     /// Its part where there is more work than nodes can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weight: Option<u32>,
@@ -42,6 +45,7 @@ impl TenantChange {
     pub(crate) fn apply(&self, mut record: TenantRecord) -> Result<TenantRecord, LimitError> {
         record.suspended = self.suspended.unwrap_or(record.suspended);
         record.trusted = self.trusted.unwrap_or(record.trusted);
+        record.isolation = self.isolation.or(record.isolation);
         record.weight = self.weight.or(record.weight);
         change(&mut record.limits, &self.limits)?;
         for (task, changes) in &self.task_limits {
