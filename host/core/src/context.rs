@@ -3,6 +3,7 @@
 
 mod children;
 mod error;
+mod outgoing;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +14,11 @@ use tokio::sync::OnceCell;
 use crate::broker::{Broker, Lease};
 use crate::entries::{Entries, check_key};
 use crate::executor::{Stop, StopReason};
+use crate::grants::Grants;
 use crate::ids::{NodeId, Tenant};
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
+use crate::outgoing::{Fetch, HttpMeter};
 use crate::request::Request;
 use crate::retry::Backoff;
 use crate::store::{Popped, ResultStore, StateStore, StoreError, Waits, Written};
@@ -38,6 +41,8 @@ pub struct Services {
     pub capacity: Arc<Capacity>,
     /// Where its requests come from, and are told that they wait.
     pub broker: Arc<dyn Broker>,
+    /// Sends the requests of guests.
+    pub fetch: Arc<dyn Fetch>,
     /// This node.
     pub node_id: NodeId,
 }
@@ -54,6 +59,8 @@ pub struct TaskContext {
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
     children: OnceCell<AtomicUsize>,
+    grants: Grants,
+    http: HttpMeter,
 }
 
 /// What distinguishes one attempt from another.
@@ -68,15 +75,18 @@ pub struct AttemptIdentity {
     pub stop: Stop,
     /// Time from now until the request's deadline.
     pub deadline: Option<Duration>,
+    /// What its tenant is granted.
+    pub grants: Grants,
 }
 
 impl TaskContext {
     /// The view of an attempt that starts now.
     #[must_use]
     pub fn new(services: Services, identity: AttemptIdentity) -> Self {
-        let AttemptIdentity { lease, request, limits, stop, deadline } = identity;
+        let AttemptIdentity { lease, request, limits, stop, deadline, grants } = identity;
         let started = Instant::now();
-        Self { services, lease, request, limits, stop, deadline, started, waits: Mutex::default(), children: OnceCell::new() }
+        let (waits, children, http) = (Mutex::default(), OnceCell::new(), HttpMeter::default());
+        Self { services, lease, request, limits, stop, deadline, started, waits, children, grants, http }
     }
 
     /// The request.

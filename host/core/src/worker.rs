@@ -22,10 +22,13 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::broker::Broker;
 use crate::catalog::Catalog;
+use crate::config::SecretKey;
 use crate::context::Services;
 use crate::executor::{Executor, StopReason};
+use crate::grants::Grants;
 use crate::ids::NodeId;
 use crate::limits::Limits;
+use crate::outgoing::Fetch;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
 use capacity::Capacity;
@@ -54,6 +57,10 @@ pub struct WorkerSettings {
     pub drain_grace: Duration,
     /// Time that a revoked guest gets to finish.
     pub revoke_grace: Duration,
+    /// What the tasks of every tenant are granted.
+    pub grants: Grants,
+    /// Opens the secrets of tenants, where there are any.
+    pub secret_key: Option<SecretKey>,
     /// An open result without a message is lost once it is as old as this.
     pub lost_after: Duration,
 }
@@ -73,6 +80,8 @@ pub struct Ports {
     pub executor: Arc<dyn Executor>,
     /// Takes children in.
     pub submitter: Arc<Submitter>,
+    /// Sends the requests of guests.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// A running worker. Stop it with [`Worker::shutdown`]; dropped without it, its attempts are stopped and their requests handed out
@@ -103,6 +112,7 @@ impl Worker {
             submitter: Arc::clone(&ports.submitter),
             capacity: Arc::clone(&capacity),
             broker: Arc::clone(&ports.broker),
+            fetch: Arc::clone(&ports.fetch),
             node_id: settings.node_id.clone(),
         };
         let revocations = Arc::new(Revocations { ports: ports.clone(), running: Arc::clone(&running), grace: settings.revoke_grace });

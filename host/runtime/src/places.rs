@@ -188,6 +188,32 @@ impl Place {
     }
 }
 
+/// Memory that the host holds for a guest. Given back when dropped.
+pub(crate) struct Charge {
+    place: Arc<Place>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// For a guest that has this place.
+    pub(crate) fn none(place: &Arc<Place>) -> Self {
+        Self { place: Arc::clone(place), bytes: 0 }
+    }
+
+    /// Takes more, or says why there is none.
+    pub(crate) fn more(&mut self, bytes: u64) -> Result<(), String> {
+        self.place.grow(bytes).map_err(|full| self.place.explain(full))?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.place.shrink(self.bytes);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.shrink(self.memory.load(Ordering::Acquire));

@@ -2,6 +2,7 @@
 
 mod backends;
 mod machine;
+mod secrets;
 mod signals;
 
 use std::io::Write as _;
@@ -15,12 +16,13 @@ use mogbox_core::catalog::Catalog;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Limits, NodeId, QueueName, Tenant};
+use mogbox_core::{Grants, Limits, NodeId, QueueName, Tenant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api, MAX_UPLOADS, MAX_WAITS};
+use crate::outgoing::HttpClient;
 pub(crate) use backends::Backends;
 pub(crate) use signals::Signals;
 
@@ -43,6 +45,10 @@ pub(crate) struct NodeSettings {
     pub(crate) artifacts: Option<PathBuf>,
     /// The bounds.
     pub(crate) limits: Limits,
+    /// What the tasks of every tenant are granted.
+    pub(crate) grants: Grants,
+    /// The file of the key that seals secrets.
+    pub(crate) secret_key: Option<PathBuf>,
     /// The length of a lease.
     pub(crate) lease: Duration,
     /// Time that running requests get at shutdown.
@@ -114,6 +120,7 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         catalog: Arc::clone(&api.catalog),
         executor: Arc::clone(&api.executor),
         submitter: Arc::clone(&api.submitter),
+        fetch: Arc::new(HttpClient::new()),
     };
     let worker = WorkerSettings {
         node_id,
@@ -121,6 +128,8 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         limits: settings.limits.clone(),
         drain_grace: settings.drain,
         revoke_grace: REVOKE_GRACE,
+        grants: settings.grants.clone(),
+        secret_key: secrets::secret_key(settings)?,
         lost_after: settings.lost_after,
     };
     Ok(Running { worker: Worker::start(worker, ports, leases), api })
@@ -152,6 +161,8 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         guest_memory: None,
         artifacts: None,
         limits,
+        grants: Grants::default(),
+        secret_key: None,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),

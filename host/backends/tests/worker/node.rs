@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use mogbox_backends::broker::{BrokerSettings, Share};
 use mogbox_core::broker::{Broker, Settlement, Verdict};
+use mogbox_core::grants::Grants;
 use mogbox_core::ids::NodeId;
 use mogbox_core::intake::InTurn;
 use mogbox_core::limits::Limits;
+use mogbox_core::outgoing::NoFetch;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
@@ -83,7 +85,8 @@ impl Node {
         let broker = runtime.spawn(async move { backend.broker(settings).await }).await.unwrap();
         let ports = ports(world, Arc::new(Tapped { broker, taps: Arc::clone(&taps) }), script, &options.limits);
         let Options { concurrency, limits, drain_grace, revoke_grace, lost_after, .. } = options;
-        let settings = WorkerSettings { node_id: id.clone(), concurrency, limits, drain_grace, revoke_grace, lost_after };
+        let (node_id, grants, secret_key) = (id.clone(), Grants::default(), None);
+        let settings = WorkerSettings { node_id, concurrency, limits, drain_grace, revoke_grace, grants, secret_key, lost_after };
         let worker = runtime.spawn(async move { Worker::start(settings, ports, leases) }).await.unwrap();
         Self { id, taps, worker: Some(worker), runtime: Some(runtime) }
     }
@@ -159,5 +162,6 @@ fn ports(world: &World, broker: Arc<dyn Broker>, script: &Arc<Script>, limits: &
         state: Arc::clone(&world.state),
         catalog: Arc::clone(&world.catalog),
         executor: Arc::clone(script) as _,
+        fetch: Arc::new(NoFetch),
     }
 }

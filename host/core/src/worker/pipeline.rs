@@ -127,6 +127,7 @@ impl Pipeline {
         let context = Arc::new(self.context(delivery, stop, at));
         let mut execution = self.execute(&context, module).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
+        execution.receipt.http = context.http_use();
         execution.receipt.node_id = Some(self.settings.node_id.clone());
         let cost = Duration::from_micros(execution.receipt.cpu_us);
         let circumstances = Circumstances {
@@ -159,6 +160,7 @@ impl Pipeline {
             limits: self.settings.limits.clone(),
             stop: stop.clone(),
             deadline: remaining(delivery, at),
+            grants: self.settings.grants.clone(),
         };
         TaskContext::new(self.services.clone(), identity)
     }

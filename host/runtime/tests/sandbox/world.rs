@@ -2,6 +2,8 @@
 
 #[path = "world/broker.rs"]
 mod broker;
+#[path = "world/web.rs"]
+mod web;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +20,7 @@ use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, St
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Digest, Entries, Execution, Executor, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
+    Attempt, Digest, Entries, Execution, Executor, Grants, InTurn, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Request,
     RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
@@ -217,6 +219,7 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     pub(crate) args: Vec<Json>,
     pub(crate) metadata: Entries,
+    pub(crate) grants: Grants,
 }
 
 impl Run {
@@ -228,7 +231,8 @@ impl Run {
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
-        Self { module, task: "t", tenant, limits: Limits::default(), deadline: None, stop: Stop::new(), args, metadata: Entries::new() }
+        let (limits, grants) = (Limits::default(), Grants::default());
+        Self { module, task: "t", tenant, limits, deadline: None, stop: Stop::new(), args, metadata: Entries::new(), grants }
     }
 
     /// The same within these limits.
@@ -309,6 +313,7 @@ impl World {
             limits: run.limits,
             stop: run.stop,
             deadline: run.deadline,
+            grants: run.grants,
         };
         let context = Arc::new(TaskContext::new(self.services(), identity));
         Attempt { module, context }
@@ -323,6 +328,7 @@ impl World {
             submitter: Arc::new(submitter),
             capacity: Capacity::new(16),
             broker: Arc::clone(&self.memory) as _,
+            fetch: Arc::clone(&self.memory) as _,
             node_id: NodeId::random(),
         }
     }

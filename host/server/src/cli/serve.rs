@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use mogbox_core::{Limits, QueueName, Tenant};
+use mogbox_core::outgoing::{HttpRule, HttpRules};
+use mogbox_core::{Grants, Limits, QueueName, Tenant};
 
 use super::values::{parse_duration, parse_size};
 use crate::api::is_loopback;
@@ -86,6 +87,17 @@ pub(super) struct Serve {
     /// Change a bound, such as memory=256MiB; may be given several times.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
+    /// Let the tasks of every tenant send HTTP requests that this rule allows, such as 'GET,POST https://*.example.com:8443': without methods
+    /// any, without a port that of the scheme, `*` for any host or port; may be given several times. Without it tasks send none.
+    #[arg(long = "allow-http", value_name = "RULE")]
+    allow_http: Vec<HttpRule>,
+    /// Let what --allow-http allows also reach addresses of this machine and its network, which are refused otherwise.
+    #[arg(long, requires = "allow_http")]
+    allow_http_private: bool,
+    /// The file of the key that seals tenants' secrets, as `openssl rand -base64 32` makes it. Where absent it is made inside the folder of
+    /// --data; with --redis there is none then, and secrets are refused.
+    #[arg(long, value_name = "FILE")]
+    secret_key: Option<PathBuf>,
     /// A request whose node is silent so long is handed out again.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
     lease: Duration,
@@ -130,6 +142,8 @@ impl Serve {
             concurrency,
             guest_memory: self.guest_memory,
             limits: limits(&self.limits)?,
+            grants: grants(self.allow_http, self.allow_http_private)?,
+            secret_key: self.secret_key,
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
@@ -153,6 +167,13 @@ fn queues(included: Vec<QueueName>, excluded: &[QueueName]) -> anyhow::Result<Ve
         bail!("--exclude-queue leaves no queue to take requests from: name others with --queue");
     }
     Ok(queues)
+}
+
+/// What the tasks of every tenant are granted.
+fn grants(rules: Vec<HttpRule>, private: bool) -> anyhow::Result<Grants> {
+    let rules = rules.into_iter().map(|rule| if private { rule.private() } else { rule }).collect();
+    let http = HttpRules::new(rules).context("too many of --allow-http")?;
+    Ok(Grants { http: http.into(), ..Grants::default() })
 }
 
 /// The folder of compiled modules, where there is one.

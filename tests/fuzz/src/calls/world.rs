@@ -10,12 +10,13 @@ use mogbox_core::executor::StopReason;
 use mogbox_core::intake::InTurn;
 use mogbox_core::module::TaskDescription;
 use mogbox_core::outcome::Failure;
+use mogbox_core::outgoing::NoFetch;
 use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Bound, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Rejected, Request,
-    RequestId, Stop, TaskContext, Tenant,
+    Attempt, Bound, Digest, Entries, Execution, Executor, Grants, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Rejected,
+    Request, RequestId, Stop, TaskContext, Tenant,
 };
 use mogbox_runtime::{EngineSettings, Sandbox};
 use tokio::runtime::Runtime;
@@ -137,6 +138,7 @@ impl World {
             submitter: Arc::new(Submitter::new(Arc::new(InTurn::new(stores.results.clone(), stores.broker.clone())), limits.clone())),
             capacity: Capacity::new(1),
             broker: stores.broker.clone(),
+            fetch: Arc::new(NoFetch),
             node_id,
         };
         let identity = AttemptIdentity {
@@ -145,6 +147,7 @@ impl World {
             limits,
             stop: Stop::new(),
             deadline: None,
+            grants: Grants::default(),
         };
         let context = Arc::new(TaskContext::new(services, identity));
         Attempt { module: self.guest, context }
