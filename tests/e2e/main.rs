@@ -20,6 +20,7 @@ mod metadata;
 mod mognet_client;
 mod nodes;
 mod outage;
+mod outgoing;
 mod promises;
 mod readme;
 mod samples;

@@ -11,6 +11,8 @@ mod bounds;
 #[cfg(test)]
 mod endless;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod guests;
 #[cfg(test)]
 mod interruption;

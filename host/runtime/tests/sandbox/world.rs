@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mogbox_core::config::TenantConfig;
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
+use mogbox_core::outgoing::HttpRules;
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
 use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, Step, Transitioned, WaitMode, Written};
@@ -231,7 +233,7 @@ impl Run {
     /// A run of the task `t` of this component.
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
-        let (limits, grants) = (Limits::default(), Grants::default());
+        let (limits, grants) = (Limits::default(), grants());
         Self { module, task: "t", tenant, limits, deadline: None, stop: Stop::new(), args, metadata: Entries::new(), grants }
     }
 
@@ -239,6 +241,13 @@ impl Run {
     pub(crate) fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
+}
+
+/// Every host over TLS, and a value to read.
+fn grants() -> Grants {
+    let config = TenantConfig { values: [("k".to_owned(), "v".repeat(10_000))].into(), ..TenantConfig::default() };
+    let rules = HttpRules::new(vec!["https://*".parse().unwrap()]).unwrap();
+    Grants { http: rules.into(), config: config.open(&Tenant::default(), None).unwrap().into() }
 }
 
 /// JSON of a test.
