@@ -225,6 +225,17 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_the_host_holds_for_a_guest_counts_until_it_is_dropped() {
+        let places = Places::new(&EngineSettings { guest_memory: 8 << 20, ..EngineSettings::default() });
+        let place = places.take_for_nobody().unwrap();
+        let mut held = Charge::none(&place);
+        held.more(4 << 20).unwrap();
+        assert!(held.more(4 << 20).unwrap_err().contains("guest_memory"));
+        drop(held);
+        Charge::none(&place).more(6 << 20).unwrap();
+    }
+
     fn places(max_instances: u32, guest_memory: u64) -> Arc<Places> {
         Places::new(&EngineSettings { max_instances, guest_memory, ..EngineSettings::default() })
     }

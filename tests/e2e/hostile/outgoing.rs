@@ -37,7 +37,7 @@ fn headers_in_all_the_handles_there_are_stay_within_the_victims_memory() {
 
 #[test]
 fn methods_hosts_and_paths_of_megabytes_are_not_kept() {
-    assert_eq!(ends("web.huge_texts", json!([2 << 20, 300]), "SUCCESS", "")["value"], json!([]));
+    assert_eq!(ends("web.huge_texts", json!([2 << 20, 100]), "SUCCESS", "")["value"], json!([]));
 }
 
 #[test]
@@ -58,8 +58,9 @@ fn requests_that_nobody_waits_for_end_with_their_attempt() {
     let server = Server::start();
     let request = ends("web.never_awaited", json!([server.url("/never"), 90]), "SUCCESS", "");
     assert_eq!(request["value"], 90);
-    let calls = request["report"]["receipt"]["http"]["calls"].as_array().unwrap();
-    assert!(calls.iter().all(|call| call["error"] == "cut-short"), "{calls:?}");
+    // None of them may have begun before the attempt was over.
+    let mut calls = request["report"]["receipt"]["http"]["calls"].as_array().into_iter().flatten();
+    assert!(calls.all(|call| call["error"] == "cut-short"), "{}", request["report"]["receipt"]["http"]);
 }
 
 #[test]
@@ -68,6 +69,15 @@ fn a_body_without_an_end_is_refused_at_the_bound_on_bytes() {
     let request = ends("web.endless_body", json!([server.url("/")]), "SUCCESS", "");
     let told = request["value"].as_str().unwrap();
     assert!(told.contains("over the bound http-bytes of 16MiB"), "{told}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn bodies_that_are_written_at_the_same_time_share_the_bound_on_bytes() {
+    let server = Server::start();
+    let taken = ends("web.many_bodies", json!([server.url("/"), 40, 1 << 20]), "SUCCESS", "")["value"].as_u64().unwrap();
+    // What is in the pipe of each when it is refused comes on top.
+    assert!(((15 << 20)..(20 << 20)).contains(&taken), "{taken}");
     assert_eq!(server.requests(), 0);
 }
 

@@ -147,7 +147,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), InvalidTarge
     match rest.find(':') {
         Some(colon) => {
             let (host, port) = authority.split_at(after_brackets + colon);
-            Ok((host, Some(port.trim_start_matches(':'))))
+            Ok((host, port.strip_prefix(':')))
         }
         None => Ok((authority, None)),
     }

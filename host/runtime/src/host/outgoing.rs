@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView,
 };
 
+use self::collect::Collecting;
 use crate::guest::Guest;
 use crate::journal::SharedJournal;
 use crate::places::Place;
@@ -38,11 +39,12 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// None as the context refuses all requests: no request of a queue runs.
+    /// Without a context everything is refused.
     pub(crate) fn new(context: Option<&Arc<TaskContext>>, journal: &SharedJournal, place: &Arc<Place>) -> Self {
         let mut fields = WasiHttpCtx::new();
         fields.set_field_size_limit(MAX_FIELDS);
-        Self { context: fields, sender: Sender { context: context.cloned(), journal: journal.clone(), place: Arc::clone(place) } }
+        let (context, journal, place) = (context.cloned(), journal.clone(), Arc::clone(place));
+        Self { context: fields, sender: Sender { context, journal, place, collecting: Collecting::default() } }
     }
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Sender {
     context: Option<Arc<TaskContext>>,
     journal: SharedJournal,
     place: Arc<Place>,
+    collecting: Collecting,
 }
 
 /// What the sender of a request is told once its answer is read; here it is whole before that.
@@ -105,9 +108,7 @@ impl Sender {
         let Some(context) = &self.context else {
             return Err(FetchError::Denied("describe may not send requests: no request runs".into()).into());
         };
-        let left = usize::try_from(context.http_bytes_left()).unwrap_or(usize::MAX);
-        let over = || FetchError::OverBound(context.limits().explain(mogbox_core::Bound::HttpBytes));
-        let (request, _held) = collect::collect(request, options, left, over, &self.place).await?;
+        let (request, _held) = collect::collect(request, options, context, &self.collecting, &self.place).await?;
         let answer = context.fetch(request).await?;
         Ok(answer::answer(answer, &self.place)?)
     }

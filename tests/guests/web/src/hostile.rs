@@ -96,15 +96,33 @@ pub(crate) fn endless_body(url: String) -> String {
     }
 }
 
+/// Begins so many requests and writes so many bytes to the body of each, which it ends none of. Answers the bytes that were taken.
+#[task(name = "web.many_bodies")]
+pub(crate) fn many_bodies(url: String, requests: usize, bytes: usize) -> usize {
+    let (mut kept, mut taken) = (Vec::new(), 0);
+    for _ in 0..requests {
+        let Ok(request) = request(&Call { method: "POST".into(), ..Call::get(&url) }) else { break };
+        let (Ok(body), Ok(answer)) = (request.body(), outgoing_handler::handle(request, None)) else { break };
+        let Ok(stream) = body.write() else { break };
+        let pieces = (0..bytes / 4096).take_while(|_| stream.blocking_write_and_flush(&[b'x'; 4096]).is_ok());
+        taken += pieces.count() * 4096;
+        kept.push((stream, body, answer));
+    }
+    taken
+}
+
 /// Writes nothing to a body, for ever.
 #[task(name = "web.empty_writes")]
 pub(crate) fn empty_writes(url: String) {
     let Ok(request) = request(&Call { method: "POST".into(), ..Call::get(&url) }) else { return };
     let (Ok(body), Ok(_answer)) = (request.body(), outgoing_handler::handle(request, None)) else { return };
     let Ok(stream) = body.write() else { return };
-    while stream.write(&[]).is_ok() || stream.flush().is_ok() {}
-    loop {
-        let _ = stream.check_write();
+    while let Ok(room) = stream.check_write() {
+        if room == 0 {
+            stream.subscribe().block();
+        } else if stream.write(&[]).is_err() {
+            break;
+        }
     }
 }
 

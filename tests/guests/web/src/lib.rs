@@ -56,7 +56,7 @@ fn fetch_patiently(url: String, ms: u64) -> Value {
 
 /// Answers everything that the tenant is configured with.
 #[task(name = "web.config")]
-fn config() -> Value {
+fn configured() -> Value {
     json!({ "all": config::all(), "none": config::get("no-such-key") })
 }
 
@@ -72,7 +72,7 @@ mogbox_guest::tasks![
     follow,
     fetch_often,
     fetch_patiently,
-    config,
+    configured,
     hostile::many_headers,
     hostile::many_fields,
     hostile::huge_texts,
@@ -80,6 +80,7 @@ mogbox_guest::tasks![
     hostile::never_read,
     hostile::never_awaited,
     hostile::endless_body,
+    hostile::many_bodies,
     hostile::empty_writes,
     hostile::forbidden_headers,
     hostile::wrong_length,
