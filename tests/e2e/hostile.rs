@@ -9,6 +9,7 @@ mod calls;
 mod children;
 mod compute;
 mod memory;
+mod outgoing;
 mod residue;
 mod uploads;
 mod victim;

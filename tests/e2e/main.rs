@@ -22,6 +22,7 @@ mod metadata;
 mod mognet_client;
 mod nodes;
 mod outage;
+mod outgoing;
 mod promises;
 mod readme;
 mod samples;

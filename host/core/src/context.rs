@@ -4,6 +4,7 @@
 mod calls;
 mod children;
 mod error;
+mod outgoing;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use crate::ids::NodeId;
 use crate::isolation::Isolation;
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
+use crate::outgoing::{Fetch, HttpMeter};
 use crate::request::Request;
 use crate::retry::Backoff;
 use crate::store::{Popped, ResultStore, StateStore, StoreError, Waits, Written};
@@ -45,6 +47,8 @@ pub struct Services {
     pub broker: Arc<dyn Broker>,
     /// Where what is stored is added up.
     pub meter: Arc<Meter>,
+    /// Sends the requests of guests.
+    pub fetch: Arc<dyn Fetch>,
     /// This node.
     pub node_id: NodeId,
 }
@@ -58,6 +62,7 @@ pub struct TaskContext {
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
     children: OnceCell<AtomicUsize>,
+    http: HttpMeter,
 }
 
 /// What distinguishes one attempt from another.
@@ -81,8 +86,10 @@ impl TaskContext {
         let AttemptIdentity { lease, request, terms, stop, deadline } = identity;
         let (tenant, queue, attempt, started) = (lease.tenant.clone(), lease.queue.clone(), lease.fence, Instant::now());
         let limits = terms.limits_of(&request.name);
-        let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline };
-        Self { services, lease, facts, terms, waits: Mutex::default(), children: OnceCell::new() }
+        let config = Arc::clone(&terms.grants.config);
+        let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline, config };
+        let (waits, children, http) = (Mutex::default(), OnceCell::new(), HttpMeter::default());
+        Self { services, lease, facts, terms, waits, children, http }
     }
 
     /// What the attempt is.

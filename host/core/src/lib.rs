@@ -3,9 +3,11 @@
 
 pub mod broker;
 pub mod catalog;
+pub mod config;
 pub mod context;
 pub mod entries;
 pub mod executor;
+pub mod grants;
 pub mod ids;
 pub mod intake;
 pub mod isolation;
@@ -13,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod module;
 pub mod outcome;
+pub mod outgoing;
 pub mod report;
 pub mod request;
 pub mod result;
@@ -32,6 +35,7 @@ pub use broker::{Broker, BrokerError, Control, Delivery, Lease, Settlement, Subm
 pub use context::{ContextError, Facts, HostCalls, TaskContext};
 pub use entries::Entries;
 pub use executor::{Attempt, Execution, Executor, Rejected, Stop, StopReason};
+pub use grants::Grants;
 pub use ids::{Digest, NodeId, QueueName, RequestId, TaskName, Tenant};
 pub use intake::{InTurn, Intake};
 pub use isolation::Isolation;

@@ -110,6 +110,14 @@ bounds! {
     Depth depth "depth" Count 64, 1_000;
     /// Further attempts after one that ended unexpectedly or asked for a retry.
     Retries retries "retries" Count 3, 100;
+    /// HTTP requests of an attempt, sent or refused.
+    HttpRequests http_requests "http-requests" Count 100, 10_000;
+    /// Bytes in and out of an attempt's HTTP requests.
+    HttpBytes http_bytes "http-bytes" Bytes 16 * MIB, GIB;
+    /// Time of one HTTP request.
+    HttpTime http_time "http-time" Milliseconds 30 * SECOND, 600 * SECOND;
+    /// HTTP requests of one tenant that a node sends at once.
+    HttpConcurrency http_concurrency "http-concurrency" Count 16, 1_000;
     /// An uploaded module.
     Module module "module" Bytes 64 * MIB, GIB;
     /// Modules of a tenant.
@@ -146,6 +154,8 @@ impl Bound {
             | Self::InFlight
             | Self::Submissions
             | Self::CompileTime
+            | Self::HttpTime
+            | Self::HttpConcurrency
             | Self::Module => 1,
             Self::CompileMemory => 64 * MIB,
             _ => 0,

@@ -26,7 +26,9 @@ impl Report {
     #[must_use]
     pub fn size(&self) -> usize {
         let line = |line: &LogLine| line.message.len() + line.fields.size();
-        self.error.as_ref().map_or(0, String::len) + self.log.iter().map(line).sum::<usize>()
+        let call = |call: &HttpCall| call.method.len() + call.host.len();
+        let calls = self.receipt.http.calls.iter().map(call).sum::<usize>();
+        self.error.as_ref().map_or(0, String::len) + self.log.iter().map(line).sum::<usize>() + calls
     }
 }
 
@@ -53,6 +55,54 @@ pub struct Receipt {
     pub engine: String,
     /// The node.
     pub node_id: Option<NodeId>,
+    /// HTTP requests that it sent.
+    #[serde(default, skip_serializing_if = "HttpUse::is_none")]
+    pub http: HttpUse,
+}
+
+/// HTTP requests of an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HttpUse {
+    /// How many, sent or refused.
+    pub requests: u64,
+    /// Bytes sent, headers and bodies together.
+    pub bytes_out: u64,
+    /// Bytes that came back.
+    pub bytes_in: u64,
+    /// The first hundred of them, in their order.
+    pub calls: Vec<HttpCall>,
+}
+
+impl HttpUse {
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.requests == 0
+    }
+}
+
+/// One HTTP request. Its method and host are the guest's words: whoever shows them escapes them. Neither its path nor its headers are
+/// kept, as they may hold secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HttpCall {
+    /// The method.
+    pub method: String,
+    /// The host, with its port where that is not the scheme's own.
+    pub host: String,
+    /// The status of the answer, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there was none: `denied`, `invalid`, `over-bound`, `timeout`, `failed`, or `cut-short` where the attempt ended before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Bytes that came back.
+    pub bytes_in: u64,
+    /// Milliseconds from the guest's call to the end.
+    pub ms: u64,
 }
 
 /// How grave a log line is.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify};
 
+use crate::config::SecretKey;
 use crate::ids::Tenant;
 use crate::limits::Limits;
 use crate::share::Shares;
@@ -53,6 +54,8 @@ pub struct Tenants {
     store: Option<Arc<dyn TenantStore>>,
     ordinary: Arc<Terms>,
     shares: Shares,
+    /// Opens the secrets of records.
+    key: Option<SecretKey>,
     /// The last revision that was read; one reads at a time.
     revision: Mutex<u64>,
     known: RwLock<HashMap<Tenant, Arc<Terms>>>,
@@ -60,18 +63,26 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    /// The tenants of this store; `ordinary` holds for whoever has no record. `shares` is kept up to date for the broker.
+    /// The tenants of this store; `ordinary` holds for whoever has no record. `shares` is kept up to date for the broker, `key` opens secrets.
     #[must_use]
-    pub fn new(store: Arc<dyn TenantStore>, ordinary: Terms, shares: Shares) -> Self {
+    pub fn new(store: Arc<dyn TenantStore>, ordinary: Terms, shares: Shares, key: Option<SecretKey>) -> Self {
         let ordinary = Arc::new(ordinary);
-        Self { store: Some(store), ordinary, shares, revision: Mutex::default(), known: RwLock::default(), told: Notify::new() }
+        Self { store: Some(store), ordinary, shares, key, revision: Mutex::default(), known: RwLock::default(), told: Notify::new() }
     }
 
     /// Tenants of whom none has a record: these bounds hold for all.
     #[must_use]
     pub fn alike(limits: Limits) -> Self {
         let ordinary = Arc::new(Terms::ordinary(limits, Arc::default()));
-        Self { store: None, ordinary, shares: Shares::default(), revision: Mutex::default(), known: RwLock::default(), told: Notify::new() }
+        Self {
+            store: None,
+            ordinary,
+            shares: Shares::default(),
+            key: None,
+            revision: Mutex::default(),
+            known: RwLock::default(),
+            told: Notify::new(),
+        }
     }
 
     /// What holds for a tenant.
@@ -121,7 +132,7 @@ impl Tenants {
     }
 
     fn take(&self, tenant: &Tenant, record: Option<&TenantRecord>) -> bool {
-        let terms = record.map(|record| Arc::new(self.ordinary.of(record)));
+        let terms = record.map(|record| Arc::new(self.ordinary.of(tenant, record, self.key.as_ref())));
         let share = terms.as_ref().map(|terms| terms.share()).filter(|share| *share != self.ordinary.share());
         let mut known = self.write();
         match terms {

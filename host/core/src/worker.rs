@@ -25,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::context::Services;
 use crate::executor::{Executor, StopReason};
 use crate::ids::NodeId;
+use crate::outgoing::Fetch;
 use crate::store::{ResultStore, StateStore};
 use crate::submit::Submitter;
 use crate::tenants::Tenants;
@@ -76,6 +77,8 @@ pub struct Ports {
     pub tenants: Arc<Tenants>,
     /// Where what is used is added up.
     pub meter: Arc<Meter>,
+    /// Sends the requests of guests.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// A running worker. Stop it with [`Worker::shutdown`]; dropped without it, its attempts are stopped and their requests handed out
@@ -107,6 +110,7 @@ impl Worker {
             capacity: Arc::clone(&capacity),
             broker: Arc::clone(&ports.broker),
             meter: Arc::clone(&ports.meter),
+            fetch: Arc::clone(&ports.fetch),
             node_id: settings.node_id.clone(),
         };
         let revocations = Arc::new(Revocations { ports: ports.clone(), running: Arc::clone(&running), grace: settings.revoke_grace });

@@ -8,8 +8,8 @@ use mogbox_core::limits::{Bound, Limits};
 use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::compiler::CompilerSettings;
 use crate::cells::ProcessSettings;
+use crate::compiler::CompilerSettings;
 use crate::places;
 
 /// The engine as receipts name it.

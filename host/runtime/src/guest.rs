@@ -6,9 +6,11 @@ use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::{ContextError, HostCalls};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtxView;
 
 use crate::aside::Aside;
 use crate::ends::CpuMeter;
+use crate::host::outgoing::Http;
 use crate::journal::SharedJournal;
 use crate::memory::MemoryMeter;
 use crate::output::{Output, Source};
@@ -32,6 +34,7 @@ pub(crate) struct Guest {
     pub(crate) cpu: CpuMeter,
     pub(crate) journal: SharedJournal,
     aside: Aside,
+    place: Arc<Place>,
 }
 
 /// What host calls reach.
@@ -49,6 +52,7 @@ impl Guest {
             world,
             limits: limits.clone(),
             aside: place.aside().clone(),
+            place: Arc::clone(&place),
             memory: MemoryMeter::new(limits.length(Bound::Memory), place),
             usage: Usage::new(limits),
             cpu: CpuMeter::new(limits.duration(Bound::CpuTime)),
@@ -78,6 +82,23 @@ impl Guest {
         }
     }
 
+    /// What WASI's HTTP works on. Only rules of the tenant's let a request out.
+    pub(crate) fn http_view(&mut self) -> WasiHttpCtxView<'_> {
+        let Wasi { handles, http, .. } = self.wasi();
+        WasiHttpCtxView { hooks: &mut http.sender, table: handles, ctx: &mut http.context }
+    }
+
+    /// Counts a call of WASI.
+    fn wasi(&mut self) -> &mut Wasi {
+        self.usage.count_wasi_call();
+        let context = match &self.world {
+            World::Attempt(context) => Some(context),
+            World::Describe => None,
+        };
+        let http = || Http::new(context, &self.journal, &self.place);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::nothing_granted(&self.journal, http())))
+    }
+
     /// The bound on host calls that is passed, also by calls that cannot end the attempt themselves.
     pub(crate) fn passed_bound(&self) -> Option<Bound> {
         self.usage.passed(self.journal.piped())
@@ -88,10 +109,11 @@ impl Guest {
 struct Wasi {
     context: WasiCtx,
     handles: ResourceTable,
+    http: Http,
 }
 
 impl Wasi {
-    fn nothing_granted(journal: &SharedJournal) -> Self {
+    fn nothing_granted(journal: &SharedJournal, http: Http) -> Self {
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(MAX_HANDLES);
         let context = WasiCtx::builder()
@@ -102,15 +124,14 @@ impl Wasi {
             .stdout(Output::new(journal, Source::Output))
             .stderr(Output::new(journal, Source::Error))
             .build();
-        Self { context, handles }
+        Self { context, handles, http }
     }
 }
 
 impl WasiView for Guest {
     /// Called for each WASI call, which is how these are counted.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.usage.count_wasi_call();
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::nothing_granted(&self.journal)));
+        let wasi = self.wasi();
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.handles }
     }
 }

@@ -1,8 +1,10 @@
 //! The host functions, one file an interface of the WIT: each counts the call, checks what came, and makes one call of
 //! the attempt's context. An error of that call goes to the guest; going over the bounds on host calls ends the attempt.
 
+pub(crate) mod config;
 mod context;
 mod log;
+pub(crate) mod outgoing;
 mod requests;
 mod state;
 

@@ -269,6 +269,7 @@ fn facts(start: Start) -> Facts {
         stop: Stop::new(),
         started: now.checked_sub(start.elapsed).unwrap_or(now),
         deadline: start.deadline,
+        config: Arc::new(start.config.into_iter().collect()),
     }
 }
 

@@ -6,8 +6,8 @@ mod aside;
 mod attempt;
 mod bindings;
 mod cache;
-mod compiler;
 mod cells;
+mod compiler;
 mod confine;
 mod convert;
 mod ends;
@@ -36,9 +36,9 @@ use crate::cache::ModuleCache;
 use crate::cells::Cells;
 use crate::places::Places;
 
+pub use cells::ProcessSettings;
 pub use compiler::CompilerSettings;
 pub use compiler::child::compile_child;
-pub use cells::ProcessSettings;
 pub use engine::{Allocation, EngineError, EngineSettings};
 #[cfg(debug_assertions)]
 pub use inside::run_attempts_with;

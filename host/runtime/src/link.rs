@@ -41,7 +41,9 @@ pub(crate) enum Kind {
 /// The most that a process says in one frame on behalf of attempts with these bounds: twice the bytes of the largest call and of what an
 /// attempt ends with, as JSON needs more than one for some characters. Bytes.
 pub(crate) fn most_from_cell(limits: &Limits) -> usize {
-    let texts = [Bound::Result, Bound::Log].iter().fold(largest_copy(limits), |sum, bound| sum.saturating_add(limits.length(*bound)));
+    let texts = [Bound::Result, Bound::Log, Bound::HttpBytes]
+        .iter()
+        .fold(largest_copy(limits), |sum, bound| sum.saturating_add(limits.length(*bound)));
     let lines = limits.length(Bound::LogLines).saturating_mul(LOG_LINE);
     texts.saturating_mul(2).saturating_add(lines).saturating_add(SLACK)
 }

@@ -188,6 +188,32 @@ impl Place {
     }
 }
 
+/// Memory that the host holds for a guest. Given back when dropped.
+pub(crate) struct Charge {
+    place: Arc<Place>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// For a guest that has this place.
+    pub(crate) fn none(place: &Arc<Place>) -> Self {
+        Self { place: Arc::clone(place), bytes: 0 }
+    }
+
+    /// Takes more, or says why there is none.
+    pub(crate) fn more(&mut self, bytes: u64) -> Result<(), String> {
+        self.place.grow(bytes).map_err(|full| self.place.explain(full))?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.place.shrink(self.bytes);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.shrink(self.memory.load(Ordering::Acquire));
@@ -198,6 +224,17 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_host_holds_for_a_guest_counts_until_it_is_dropped() {
+        let places = Places::new(&EngineSettings { guest_memory: 8 << 20, ..EngineSettings::default() });
+        let place = places.take_for_nobody().unwrap();
+        let mut held = Charge::none(&place);
+        held.more(4 << 20).unwrap();
+        assert!(held.more(4 << 20).unwrap_err().contains("guest_memory"));
+        drop(held);
+        Charge::none(&place).more(6 << 20).unwrap();
+    }
 
     fn places(max_instances: u32, guest_memory: u64) -> Arc<Places> {
         Places::new(&EngineSettings { max_instances, guest_memory, ..EngineSettings::default() })

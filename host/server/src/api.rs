@@ -31,6 +31,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use mogbox_core::catalog::Catalog;
+use mogbox_core::config::SecretKey;
 use mogbox_core::submit::Submitter;
 use mogbox_core::tenants::TenantStore;
 use mogbox_core::usage::{Meter, UsageStore};
@@ -71,6 +72,8 @@ pub(crate) struct Api {
     pub(crate) tenants: Arc<Tenants>,
     /// Tenants' records.
     pub(crate) tenant_store: Arc<dyn TenantStore>,
+    /// Seals secrets, where there is a key.
+    pub(crate) secret_key: Option<SecretKey>,
     /// What tenants used.
     pub(crate) usage: Arc<dyn UsageStore>,
     /// Where what is used is added up.

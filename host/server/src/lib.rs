@@ -7,6 +7,7 @@ mod cli;
 mod escape;
 mod logging;
 mod node;
+mod outgoing;
 
 use std::path::Path;
 

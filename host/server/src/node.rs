@@ -2,6 +2,7 @@
 
 mod backends;
 mod machine;
+mod secrets;
 mod signals;
 
 use std::io::Write as _;
@@ -16,12 +17,13 @@ use mogbox_core::submit::{Quotas, Submitter};
 use mogbox_core::usage::Meter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
-use mogbox_core::{Isolation, Limits, NodeId, QueueName, Tenant, Tenants, Terms};
+use mogbox_core::{Grants, Isolation, Limits, NodeId, QueueName, Tenant, Tenants, Terms};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api, Gate, MAX_UPLOADS, MAX_WAITS};
+use crate::outgoing::HttpClient;
 pub(crate) use backends::Backends;
 pub(crate) use signals::Signals;
 
@@ -48,6 +50,10 @@ pub(crate) struct NodeSettings {
     pub(crate) limits: Limits,
     /// Metadata keys that only guests of trusted tenants may write.
     pub(crate) protected: Vec<String>,
+    /// What the tasks of every tenant are granted.
+    pub(crate) grants: Grants,
+    /// The file of the key that seals secrets.
+    pub(crate) secret_key: Option<PathBuf>,
     /// The length of a lease.
     pub(crate) lease: Duration,
     /// Time that running requests get at shutdown.
@@ -133,6 +139,7 @@ async fn start(settings: &NodeSettings, node_id: NodeId, backends: Backends) -> 
         submitter: Arc::clone(&api.submitter),
         tenants: Arc::clone(&api.tenants),
         meter: Arc::clone(&api.meter),
+        fetch: Arc::new(HttpClient::new()),
     };
     let worker = WorkerSettings {
         node_id,
@@ -148,8 +155,10 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
     let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
     let (records, shares, meter) = (Arc::clone(&backends.tenants), backends.shares.clone(), Arc::<Meter>::default());
     let protected = Arc::new(settings.protected.iter().cloned().collect());
-    let ordinary = Terms { isolation: settings.isolation, ..Terms::ordinary(settings.limits.clone(), protected) };
-    let tenants = Arc::new(Tenants::new(Arc::clone(&records), ordinary, shares));
+    let (isolation, grants) = (settings.isolation, settings.grants.clone());
+    let ordinary = Terms { isolation, grants, ..Terms::ordinary(settings.limits.clone(), protected) };
+    let secret_key = secrets::secret_key(settings)?;
+    let tenants = Arc::new(Tenants::new(Arc::clone(&records), ordinary, shares, secret_key.clone()));
     let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage));
     let submitter = Submitter::of_tenants(Arc::clone(&backends.intake), Arc::clone(&tenants), Arc::clone(&meter)).with_quotas(quotas);
     Ok(Api {
@@ -161,6 +170,7 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
         limits: Arc::new(settings.limits.clone()),
         tenants,
         tenant_store: records,
+        secret_key,
         usage: Arc::clone(&backends.usage),
         meter,
         gate: Arc::new(Gate::new(Arc::clone(&backends.tokens), !settings.listen.ip().is_loopback())),
@@ -183,6 +193,8 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         compiler: None,
         limits,
         protected: Vec::new(),
+        grants: Grants::default(),
+        secret_key: None,
         lease: Duration::from_secs(30),
         drain: Duration::ZERO,
         lost_after: Duration::from_secs(60),

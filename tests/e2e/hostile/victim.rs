@@ -96,6 +96,12 @@ impl Victim {
         self.checked(task, self.hostile().run(task, args), state, text)
     }
 
+    /// The same with a task of a tenant that has been given it.
+    #[track_caller]
+    pub(super) fn task_ends(&self, tenant: &str, task: &str, args: Value, state: &str, text: &str) -> Value {
+        self.checked(task, self.tenant(tenant).run(task, args), state, text)
+    }
+
     /// The same with a guest that no compiler would write, for a tenant of its own.
     #[track_caller]
     pub(super) fn guest_ends(&self, name: &str, guest: &Guest<'_>, state: &str, text: &str) -> Value {

@@ -11,6 +11,7 @@ use mogbox_core::ids::NodeId;
 use mogbox_core::intake::InTurn;
 use mogbox_core::isolation::Isolation;
 use mogbox_core::limits::Limits;
+use mogbox_core::outgoing::NoFetch;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::leases::LeaseKeeper;
 use mogbox_core::worker::{Ports, Worker, WorkerSettings};
@@ -163,5 +164,6 @@ fn ports(world: &World, broker: Arc<dyn Broker>, script: &Arc<Script>, limits: &
         executor: Arc::clone(script) as _,
         tenants: Arc::new(Tenants::alike(limits.clone())),
         meter: Arc::default(),
+        fetch: Arc::new(NoFetch),
     }
 }

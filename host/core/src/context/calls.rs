@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{ChildOutcome, ContextError, NewChild, TaskContext};
+use crate::config::OpenConfig;
 use crate::entries::Entries;
 use crate::executor::Stop;
 use crate::ids::{QueueName, RequestId, Tenant};
 use crate::json::Json;
 use crate::limits::{Bound, Limits};
+use crate::outgoing::{FetchError, OutgoingRequest, OutgoingResponse};
 use crate::request::Request;
 use crate::store::WaitMode;
 
@@ -34,6 +36,8 @@ pub struct Facts {
     pub started: Instant,
     /// Time from the start until the request's deadline.
     pub deadline: Option<Duration>,
+    /// What its tenant's tasks are configured with, secrets among it.
+    pub config: Arc<OpenConfig>,
 }
 
 impl Facts {
@@ -83,6 +87,12 @@ pub trait HostCalls: Send + Sync + 'static {
 
     /// Waits for children and says how each stands.
     async fn wait(&self, ids: &[RequestId], mode: WaitMode, timeout: Option<Duration>) -> Result<Vec<ChildOutcome>, ContextError>;
+
+    /// Sends an HTTP request and returns its answer.
+    async fn fetch(&self, request: OutgoingRequest) -> Result<OutgoingResponse, FetchError>;
+
+    /// Bytes that HTTP requests may still bring in or out, as far as is known here.
+    fn http_bytes_left(&self) -> u64;
 }
 
 #[async_trait]
@@ -125,5 +135,13 @@ impl HostCalls for TaskContext {
 
     async fn wait(&self, ids: &[RequestId], mode: WaitMode, timeout: Option<Duration>) -> Result<Vec<ChildOutcome>, ContextError> {
         Self::wait(self, ids, mode, timeout).await
+    }
+
+    async fn fetch(&self, request: OutgoingRequest) -> Result<OutgoingResponse, FetchError> {
+        Self::fetch(self, request).await
+    }
+
+    fn http_bytes_left(&self) -> u64 {
+        Self::http_bytes_left(self)
     }
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::TenantConfig;
 use crate::ids::TaskName;
 use crate::isolation::Isolation;
 use crate::limits::Overrides;
+use crate::outgoing::HttpRules;
 use crate::share::MOST_WEIGHT;
 
 /// Tasks of a tenant that have bounds of their own.
@@ -28,6 +30,12 @@ pub struct TenantRecord {
     /// Where its attempts run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// Where its tasks may send HTTP requests; where the node lets everybody, if there are none.
+    #[serde(default, skip_serializing_if = "HttpRules::is_empty")]
+    pub http: HttpRules,
+    /// What its tasks are configured with.
+    #[serde(default, skip_serializing_if = "TenantConfig::is_empty")]
+    pub config: TenantConfig,
     /// Its part where there is more work than nodes can do: 1 to 10,000, 1 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
@@ -53,6 +61,8 @@ impl TenantRecord {
             suspended: false,
             trusted: false,
             isolation: None,
+            http: HttpRules::default(),
+            config: TenantConfig::default(),
             weight: None,
             limits: Overrides::default(),
             task_limits: BTreeMap::new(),
@@ -67,6 +77,7 @@ impl TenantRecord {
         if let Some(weight) = self.weight.filter(|weight| !(1..=MOST_WEIGHT).contains(weight)) {
             return Err(InvalidRecord(format!("invalid weight {weight}: expected 1 to {MOST_WEIGHT}")));
         }
+        self.config.check().map_err(|error| InvalidRecord(error.to_string()))?;
         if self.task_limits.len() > MOST_TASKS {
             let tasks = self.task_limits.len();
             return Err(InvalidRecord(format!("{tasks} tasks with bounds of their own, at most {MOST_TASKS} are allowed")));

@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::record::TenantRecord;
-use crate::ids::TaskName;
+use crate::config::{OpenConfig, SecretKey};
+use crate::grants::Grants;
+use crate::ids::{TaskName, Tenant};
 use crate::isolation::Isolation;
 use crate::limits::{Limits, Overrides};
 use crate::share::Share;
 
 /// What holds for a tenant.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Takes no new requests and runs none.
     pub suspended: bool,
     /// Where its attempts run.
     pub isolation: Isolation,
+    /// Where its tasks may send requests, and what they are configured with.
+    pub grants: Grants,
     /// Its bounds.
     pub limits: Limits,
     task_limits: BTreeMap<TaskName, Overrides>,
@@ -28,14 +32,28 @@ impl Terms {
     /// What holds for everybody who has no record.
     #[must_use]
     pub fn ordinary(limits: Limits, protected: Arc<BTreeSet<String>>) -> Self {
-        Self { suspended: false, isolation: Isolation::Shared, limits, task_limits: BTreeMap::new(), weight: 1, protected }
+        Self {
+            suspended: false,
+            isolation: Isolation::Shared,
+            grants: Grants::default(),
+            limits,
+            task_limits: BTreeMap::new(),
+            weight: 1,
+            protected,
+        }
     }
 
-    /// These, with a tenant's record over them.
-    pub(super) fn of(&self, record: &TenantRecord) -> Self {
+    /// These, with a tenant's record over them. Secrets that do not open are left out, and the log says so.
+    pub(super) fn of(&self, tenant: &Tenant, record: &TenantRecord, key: Option<&SecretKey>) -> Self {
+        let config = record.config.open(tenant, key).unwrap_or_else(|error| {
+            tracing::error!(%tenant, %error, "the tenant's tasks run without their configuration");
+            OpenConfig::default()
+        });
+        let http = if record.http.is_empty() { Arc::clone(&self.grants.http) } else { Arc::new(record.http.clone()) };
         Self {
             suspended: record.suspended,
             isolation: record.isolation.unwrap_or(self.isolation),
+            grants: Grants { http, config: Arc::new(config) },
             limits: self.limits.with(&record.limits),
             task_limits: record.task_limits.clone(),
             weight: record.weight.unwrap_or(self.weight),
@@ -76,14 +94,17 @@ mod tests {
     #[test]
     fn a_record_goes_over_what_all_have_and_a_task_has_no_more_than_its_tenant() {
         let all = Terms::ordinary(Limits::default(), Arc::new(["user_id".to_owned()].into()));
-        let terms = all.of(&record(
-            r#"{"weight": 4, "limits": {"memory": "32MiB", "in-flight": "5"},
+        let terms = all.of(
+            &Tenant::default(),
+            &record(
+                r#"{"weight": 4, "limits": {"memory": "32MiB", "in-flight": "5"},
             "task_limits": {"a.b": {"memory": "1MiB"}, "a.c": {"memory": "1GiB"}}}"#,
-        ));
+            ),
+        );
         let memory = |task: &str| terms.limits_of(&task.parse().unwrap()).memory >> 20;
         assert_eq!((memory("a.a"), memory("a.b"), memory("a.c")), (32, 1, 32));
         assert_eq!(terms.share(), Share { in_flight: 5, weight: 4 });
-        assert!(terms.protects("user_id") && !all.of(&record(r#"{"trusted": true}"#)).protects("user_id"));
-        assert_eq!(all.of(&record(r#"{"suspended": true}"#)).share(), Share { in_flight: 0, weight: 1 });
+        assert!(terms.protects("user_id") && !all.of(&Tenant::default(), &record(r#"{"trusted": true}"#), None).protects("user_id"));
+        assert_eq!(all.of(&Tenant::default(), &record(r#"{"suspended": true}"#), None).share(), Share { in_flight: 0, weight: 1 });
     }
 }

@@ -142,6 +142,7 @@ impl Pipeline {
         let context = Arc::new(self.context(delivery, stop, at));
         let mut execution = self.execute(&context, module).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
+        execution.receipt.http = context.http_use();
         execution.receipt.node_id = Some(self.settings.node_id.clone());
         let cost = Duration::from_micros(execution.receipt.cpu_us);
         self.ports.meter.add(&delivery.lease.tenant, Usage::of_attempt(&execution.receipt));

@@ -81,6 +81,7 @@ fn start(facts: &Facts, module: Digest) -> Start {
         limits: facts.limits.clone(),
         elapsed: facts.started.elapsed(),
         deadline: facts.deadline,
+        config: facts.config.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
 }
 
@@ -207,6 +208,7 @@ async fn make(context: Arc<TaskContext>, call: Call) -> Result<Answer, ContextEr
         Call::PopState { key } => found(context.pop_state(&key).await?),
         Call::ClearState => context.clear_state().await.map(|()| Answer::Done)?,
         Call::Submit(child) => Answer::Submitted(context.submit((*child).into()).await?),
+        Call::Fetch(request) => Answer::Fetched(context.fetch(*request).await),
         Call::Wait { ids, mode, timeout } => Answer::Children(context.wait(&ids, mode, timeout).await?),
     })
 }

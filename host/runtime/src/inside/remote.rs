@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mogbox_core::context::{ChildOutcome, NewChild};
+use mogbox_core::outgoing::{FetchError, OutgoingRequest, OutgoingResponse};
 use mogbox_core::store::WaitMode;
 use mogbox_core::{ContextError, Entries, Facts, HostCalls, Json, RequestId};
 use tokio::sync::oneshot;
@@ -20,13 +21,15 @@ pub(super) struct Remote {
     number: u64,
     facts: Facts,
     cell: Arc<Cell>,
-    /// Where the answer goes that the guest waits for: it makes one call at a time.
+    /// One call at a time: a guest whose HTTP requests are under way may make others.
+    turn: tokio::sync::Mutex<()>,
+    /// Where the answer goes that the call waits for.
     waiting: Mutex<Option<oneshot::Sender<Answered>>>,
 }
 
 impl Remote {
     pub(super) fn new(number: u64, facts: Facts, cell: Arc<Cell>) -> Self {
-        Self { number, facts, cell, waiting: Mutex::default() }
+        Self { number, facts, cell, turn: tokio::sync::Mutex::default(), waiting: Mutex::default() }
     }
 
     /// The node's answer is there.
@@ -38,6 +41,7 @@ impl Remote {
     }
 
     async fn call(&self, call: Call) -> Answered {
+        let _turn = self.turn.lock().await;
         let (waiting, answer) = oneshot::channel();
         *lock(&self.waiting) = Some(waiting);
         if !self.cell.say(&FromCell::Call { number: self.number, call }) {
@@ -115,5 +119,19 @@ impl HostCalls for Remote {
             Answer::Children(outcomes) => Ok(outcomes),
             _ => Err(unavailable()),
         }
+    }
+
+    async fn fetch(&self, request: OutgoingRequest) -> Result<OutgoingResponse, FetchError> {
+        match self.call(Call::Fetch(Box::new(request))).await {
+            Ok(Answer::Fetched(answer)) => answer,
+            Ok(_) => Err(FetchError::Failed(unavailable().to_string())),
+            Err(ContextError::TooLarge(text)) => Err(FetchError::OverBound(text)),
+            Err(error) => Err(FetchError::Failed(error.to_string())),
+        }
+    }
+
+    /// The node knows how much is left, and refuses what is over it.
+    fn http_bytes_left(&self) -> u64 {
+        self.facts.limits.http_bytes
     }
 }

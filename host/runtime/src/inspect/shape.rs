@@ -12,7 +12,7 @@ const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
 const TASKS: &str = "mogbox:task/tasks@0.1.";
 
 /// Every import there is, as the beginning of its name and of its version.
-const OFFERED: [(&str, &str); 11] = [
+const OFFERED: [(&str, &str); 14] = [
     ("mogbox:task/types", "0.1."),
     ("mogbox:task/context", "0.1."),
     ("mogbox:task/state", "0.1."),
@@ -24,10 +24,13 @@ const OFFERED: [(&str, &str); 11] = [
     ("wasi:io/", "0.2."),
     ("wasi:random/", "0.2."),
     ("wasi:sockets/", "0.2."),
+    ("wasi:http/types", "0.2."),
+    ("wasi:http/outgoing-handler", "0.2."),
+    ("wasi:config/store", "0.2."),
 ];
 
-const OFFERED_TEXT: &str =
-    "mogbox:task 0.1 (types, context, state, requests, log) and WASI 0.2 (cli, clocks, filesystem, io, random, sockets)";
+const OFFERED_TEXT: &str = "mogbox:task 0.1 (types, context, state, requests, log) and WASI 0.2 (cli, clocks, config/store, filesystem, \
+     http/outgoing-handler, io, random, sockets)";
 
 /// Names shown of a longer list.
 const MAX_SHOWN: usize = 10;
@@ -106,12 +109,22 @@ mod tests {
 
     #[test]
     fn only_what_there_is_is_offered() {
-        for offered in ["mogbox:task/context@0.1.0", "wasi:clocks/monotonic-clock@0.2.6", "wasi:io/poll@0.2.12"] {
+        for offered in [
+            "mogbox:task/context@0.1.0",
+            "wasi:clocks/monotonic-clock@0.2.6",
+            "wasi:io/poll@0.2.12",
+            "wasi:http/types@0.2.6",
+            "wasi:config/store@0.2.0-rc.1",
+        ] {
             assert!(is_offered(offered), "{offered}");
         }
-        for other in
-            ["mogbox:task/contexts@0.1.0", "mogbox:task/context@0.2.0", "wasi:http/types@0.2.6", "wasi:io/poll@0.3.0", "wasi:io/poll"]
-        {
+        for other in [
+            "mogbox:task/contexts@0.1.0",
+            "mogbox:task/context@0.2.0",
+            "wasi:http/incoming-handler@0.2.6",
+            "wasi:io/poll@0.3.0",
+            "wasi:io/poll",
+        ] {
             assert!(!is_offered(other), "{other}");
         }
     }

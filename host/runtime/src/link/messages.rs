@@ -5,6 +5,7 @@ use std::time::Duration;
 use mogbox_core::context::{ChildOutcome, NewChild};
 use mogbox_core::executor::StopReason;
 use mogbox_core::limits::{Bound, Limits};
+use mogbox_core::outgoing::{FetchError, OutgoingRequest, OutgoingResponse};
 use mogbox_core::store::WaitMode;
 use mogbox_core::{ContextError, Digest, Entries, Json, LogLine, QueueName, Request, RequestId, Tenant};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub(crate) struct Start {
     /// Time since it started.
     pub(crate) elapsed: Duration,
     pub(crate) deadline: Option<Duration>,
+    /// What its tenant's tasks are configured with, secrets among it.
+    pub(crate) config: Vec<(String, String)>,
 }
 
 /// Keys and values as they came from the guest: whoever stores them checks them.
@@ -64,6 +67,7 @@ pub(crate) enum Call {
     ClearState,
     Submit(Box<Child>),
     Wait { ids: Vec<RequestId>, mode: WaitMode, timeout: Option<Duration> },
+    Fetch(Box<OutgoingRequest>),
 }
 
 /// What the host answers, by kind of call.
@@ -74,6 +78,7 @@ pub(crate) enum Answer {
     Entries(Pairs),
     Submitted(RequestId),
     Children(Vec<ChildOutcome>),
+    Fetched(Result<OutgoingResponse, FetchError>),
 }
 
 /// A child to submit.
@@ -120,7 +125,7 @@ impl Answer {
     /// Bytes of what it says, at most as many as its process counts.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Done | Self::Submitted(_) | Self::Children(_) => 0,
+            Self::Done | Self::Submitted(_) | Self::Children(_) | Self::Fetched(_) => 0,
             Self::Found(found) => found.iter().map(Json::size).sum(),
             Self::Entries(pairs) => size_of_pairs(pairs),
         }
@@ -132,7 +137,8 @@ impl Call {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Metadata { key } | Self::State { key } | Self::PopState { key } => key.len(),
-            Self::AllMetadata | Self::ClearState | Self::Wait { .. } => 0,
+            // HTTP has bounds of its own.
+            Self::AllMetadata | Self::ClearState | Self::Wait { .. } | Self::Fetch(_) => 0,
             Self::SetMetadata { entries } => size_of_pairs(entries),
             Self::SetState { key, value } => key.len() + value.size(),
             Self::Submit(child) => {

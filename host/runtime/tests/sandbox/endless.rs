@@ -3,7 +3,7 @@
 
 use mogbox_core::Limits;
 
-use crate::guests::{CONTEXT, Guest, LOG, REQUESTS, STATE, WASI};
+use crate::guests::{CONFIG, CONTEXT, Guest, HTTP, LOG, REQUESTS, STATE, WASI};
 use crate::parking::CALLS;
 
 /// A guest without an end.
@@ -16,7 +16,7 @@ pub(crate) struct Endless {
 }
 
 /// An import, and one call of it. What the host returns is laid at the same place each time.
-const OVER_AND_OVER: [(&str, &str, &str); 10] = [
+const OVER_AND_OVER: [(&str, &str, &str); 14] = [
     ("get-request", CONTEXT, "(call $get_request (i32.const 256))"),
     ("cancelled", CONTEXT, "(drop (call $cancelled))"),
     ("remaining-ms", CONTEXT, "(call $remaining_ms (i32.const 256))"),
@@ -25,6 +25,16 @@ const OVER_AND_OVER: [(&str, &str, &str); 10] = [
     // As much as one call may ask for.
     ("get-random-bytes", WASI, "(call $random (i64.const 262144) (i32.const 256))"),
     ("blocking-write-and-flush", WASI, "(call $write (local.get $i) (i32.const 0) (i32.const 4096) (i32.const 256))"),
+    ("fields", HTTP, "(call $drop_fields (call $fields))"),
+    (
+        "fields.append of 5 MiB",
+        HTTP,
+        "(local.set $j (call $fields))
+         (call $append (local.get $j) (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 5242880) (i32.const 256))
+         (call $drop_fields (local.get $j))",
+    ),
+    ("config get", CONFIG, "(call $get_config (i32.const 64) (i32.const 1) (i32.const 256))"),
+    ("config get-all", CONFIG, "(call $get_all_config (i32.const 256))"),
     // As much as one call may bring: a quarter more than the bound on state.
     ("log of 5 MiB", LOG, "(call $log (i32.const 2) (i32.const 131072) (i32.const 5242880) (i32.const 0) (i32.const 0))"),
     // As much as is checked and kept.
@@ -42,8 +52,8 @@ const OVER_AND_OVER: [(&str, &str, &str); 10] = [
 const PAGES: u32 = 84;
 const FILL: &str = "(memory.fill (i32.const 131072) (i32.const 49) (i32.const 5242880))";
 
-/// What waits without a store: a timer, and a child that nobody runs.
-const WAITING: [(&str, &str, &str); 3] = [
+/// What waits without a store: a timer, a child that nobody runs, and a server that does not answer.
+const WAITING: [(&str, &str, &str); 4] = [
     ("block", WASI, "(call $block (call $subscribe (i64.const 3600000000000)))"),
     (
         "poll",
@@ -51,6 +61,7 @@ const WAITING: [(&str, &str, &str); 3] = [
         "(i32.store (i32.const 320) (call $subscribe (i64.const 3600000000000)))
          (call $poll (i32.const 320) (i32.const 1) (i32.const 256))",
     ),
+    ("wait for an HTTP answer", HTTP, WAIT_FOR_AN_ANSWER),
     (
         "wait for a child",
         REQUESTS,
@@ -60,6 +71,15 @@ const WAITING: [(&str, &str, &str); 3] = [
          (call $wait (i32.const 320) (i32.const 1) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 256))",
     ),
 ];
+
+/// Asks the host `never`, whose name is written first.
+const WAIT_FOR_AN_ANSWER: &str = "
+  (i32.store (i32.const 320) (i32.const 0x6576656e)) (i32.store8 (i32.const 324) (i32.const 114))
+  (local.set $j (call $http_request (call $fields)))
+  (if (call $set_authority (local.get $j) (i32.const 1) (i32.const 320) (i32.const 5)) (then unreachable))
+  (call $handle (local.get $j) (i32.const 0) (i32.const 0) (i32.const 256))
+  (if (i32.load8_u (i32.const 256)) (then unreachable))
+  (call $block (call $subscribe_answer (i32.load (i32.const 264))))";
 
 /// All of them.
 pub(crate) fn endless() -> Vec<Endless> {
@@ -78,7 +98,7 @@ pub(crate) fn endless() -> Vec<Endless> {
 }
 
 fn build(imports: &str, run: &str) -> Vec<u8> {
-    let world = if imports == WASI { "with-wasi" } else { "plain" };
+    let world = if [WASI, HTTP, CONFIG].contains(&imports) { "with-wasi" } else { "plain" };
     Guest { world, imports, pages: PAGES, ..Guest::running(run) }.build()
 }
 

@@ -27,6 +27,7 @@ mod compiler;
 mod endless;
 #[cfg(test)]
 mod escape;
+mod grants;
 #[cfg(test)]
 mod guests;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 #[path = "world/broker.rs"]
 mod broker;
+#[path = "world/web.rs"]
+mod web;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +12,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mogbox_core::config::TenantConfig;
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::module::{ModuleIndex, Serving};
+use mogbox_core::outgoing::HttpRules;
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
 use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
 use mogbox_core::{
-    Attempt, Digest, Entries, Execution, Executor, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
+    Attempt, Digest, Entries, Execution, Executor, Grants, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
     Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant, Terms,
 };
 use mogbox_runtime::{EngineSettings, ProcessSettings, Sandbox};
@@ -220,6 +224,7 @@ pub(crate) struct Run {
     pub(crate) args: Vec<Json>,
     pub(crate) metadata: Entries,
     pub(crate) isolation: Isolation,
+    pub(crate) grants: Grants,
 }
 
 impl Run {
@@ -232,7 +237,7 @@ impl Run {
     pub(crate) fn of_module(module: Vec<u8>) -> Self {
         let (tenant, args) = (Tenant::default(), vec![json("[1,2.0,\"drei\"]")]);
         let (limits, stop, metadata) = (Limits::default(), Stop::new(), Entries::new());
-        Self { module, task: "t", tenant, limits, deadline: None, stop, args, metadata, isolation: Isolation::Shared }
+        Self { module, task: "t", tenant, limits, deadline: None, stop, args, metadata, isolation: Isolation::Shared, grants: grants() }
     }
 
     /// The same, in a process of the tenant's own.
@@ -244,6 +249,13 @@ impl Run {
     pub(crate) fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
+}
+
+/// Every host over TLS, and a value to read.
+fn grants() -> Grants {
+    let config = TenantConfig { values: [("k".to_owned(), "v".repeat(10_000))].into(), ..TenantConfig::default() };
+    let rules = HttpRules::new(vec!["https://*".parse().unwrap()]).unwrap();
+    Grants { http: rules.into(), config: config.open(&Tenant::default(), None).unwrap().into() }
 }
 
 /// JSON of a test.
@@ -327,7 +339,7 @@ impl World {
         let identity = AttemptIdentity {
             lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            terms: Arc::new(Terms { isolation, ..Terms::ordinary(run.limits, Arc::default()) }),
+            terms: Arc::new(Terms { isolation, grants: run.grants, ..Terms::ordinary(run.limits, Arc::default()) }),
             stop: run.stop,
             deadline: run.deadline,
         };
@@ -345,6 +357,7 @@ impl World {
             capacity: Capacity::new(16),
             broker: Arc::clone(&self.memory) as _,
             meter: Arc::default(),
+            fetch: Arc::clone(&self.memory) as _,
             node_id: NodeId::random(),
         }
     }

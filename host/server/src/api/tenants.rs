@@ -32,7 +32,7 @@ pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody
         let number = changes.len();
         for (name, snapshot) in changes {
             after = snapshot.revision.max(after);
-            tenants.extend(snapshot.record.map(|record| TenantView { name, record }));
+            tenants.extend(snapshot.record.map(|record| TenantView::of(name, record)));
         }
         if number < MOST_CHANGES {
             break;
@@ -45,18 +45,19 @@ pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody
 /// Makes a tenant.
 pub(super) async fn create(State(api): State<Api>, _: Operator, body: Body) -> Result<(StatusCode, JsonBody<TenantView>), Problem> {
     let NewTenant { name, change } = read_json(body, MAX_BODY, over).await?;
-    let record = changed_record(&change, TenantRecord::new(Timestamp::now()))?;
+    let record = changed_record(&api, &name, &change, TenantRecord::new(Timestamp::now()))?;
     let snapshot = api.tenant_store.read(&name).await?;
     if snapshot.record.is_some() || !api.tenant_store.replace(&name, snapshot.revision, Some(&record)).await? {
         return Err(Problem::new(Code::TenantExists, format!("there is a tenant {name} already")));
     }
     changed(&api, &name).await;
     tracing::info!(tenant = %name, "made a tenant");
-    Ok((StatusCode::CREATED, JsonBody(TenantView { name, record })))
+    Ok((StatusCode::CREATED, JsonBody(TenantView::of(name, record))))
 }
 
-fn changed_record(change: &TenantChange, before: TenantRecord) -> Result<TenantRecord, Problem> {
-    let record = change.apply(before).map_err(|error| Problem::new(Code::InvalidRecord, error.to_string()))?;
+fn changed_record(api: &Api, name: &Tenant, change: &TenantChange, before: TenantRecord) -> Result<TenantRecord, Problem> {
+    let record =
+        change.apply(name, before, api.secret_key.as_ref()).map_err(|error| Problem::new(Code::InvalidRecord, error.to_string()))?;
     record.check().map_err(|error| Problem::new(Code::InvalidRecord, error.to_string()))?;
     Ok(record)
 }
@@ -64,7 +65,7 @@ fn changed_record(change: &TenantChange, before: TenantRecord) -> Result<TenantR
 /// A tenant's record.
 pub(super) async fn show(State(api): State<Api>, _: Operator, TenantName(name): TenantName) -> Result<JsonBody<TenantView>, Problem> {
     let (_, record) = record(&api, &name).await?;
-    Ok(JsonBody(TenantView { name, record }))
+    Ok(JsonBody(TenantView::of(name, record)))
 }
 
 /// Changes some of a tenant's record; what is null goes back to what the node has for everybody.
@@ -77,11 +78,11 @@ pub(super) async fn change(
     let change: TenantChange = read_json(body, MAX_BODY, over).await?;
     for _ in 0..MAX_TRIES {
         let (revision, before) = record(&api, &name).await?;
-        let record = changed_record(&change, before)?;
+        let record = changed_record(&api, &name, &change, before)?;
         if api.tenant_store.replace(&name, revision, Some(&record)).await? {
             changed(&api, &name).await;
             tracing::info!(tenant = %name, "changed a tenant");
-            return Ok(JsonBody(TenantView { name, record }));
+            return Ok(JsonBody(TenantView::of(name, record)));
         }
     }
     Err(Problem::new(Code::Busy, format!("the record of tenant {name} is being changed by others: try again")))

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::{Args, ValueEnum};
-use mogbox_core::{Isolation, Limits, QueueName, Tenant};
+use clap::Args;
+use mogbox_core::outgoing::{HttpRule, HttpRules};
+use mogbox_core::{Grants, Limits, QueueName, Tenant};
 
 use super::values::{Tier, parse_duration, parse_size};
 use crate::logging::{self, LogFormat};
@@ -93,6 +94,17 @@ pub(super) struct Serve {
     /// several with commas between them.
     #[arg(long = "protect", value_name = "KEY", value_delimiter = ',')]
     protected: Vec<String>,
+    /// Let the tasks of every tenant send HTTP requests that this rule allows, such as 'GET,POST https://*.example.com:8443': without methods
+    /// any, without a port that of the scheme, `*` for any host or port; may be given several times. Without it tasks send none.
+    #[arg(long = "allow-http", value_name = "RULE")]
+    allow_http: Vec<HttpRule>,
+    /// Let what --allow-http allows also reach addresses of this machine and its network, which are refused otherwise.
+    #[arg(long, requires = "allow_http")]
+    allow_http_private: bool,
+    /// The file of the key that seals tenants' secrets, as `openssl rand -base64 32` makes it. Where absent it is made inside the folder of
+    /// --data; with --redis there is none then, and secrets are refused.
+    #[arg(long, value_name = "FILE")]
+    secret_key: Option<PathBuf>,
     /// A request whose node is silent so long is handed out again.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
     lease: Duration,
@@ -139,6 +151,8 @@ impl Serve {
             guest_memory: self.guest_memory,
             limits: limits(&self.limits)?,
             protected: self.protected,
+            grants: grants(self.allow_http, self.allow_http_private)?,
+            secret_key: self.secret_key,
             lease: self.lease,
             drain: self.drain,
             lost_after: self.lost_after,
@@ -163,6 +177,13 @@ fn queues(included: Vec<QueueName>, excluded: &[QueueName]) -> anyhow::Result<Ve
         bail!("--exclude-queue leaves no queue to take requests from: name others with --queue");
     }
     Ok(queues)
+}
+
+/// What the tasks of every tenant are granted.
+fn grants(rules: Vec<HttpRule>, private: bool) -> anyhow::Result<Grants> {
+    let rules = rules.into_iter().map(|rule| if private { rule.private() } else { rule }).collect();
+    let http = HttpRules::new(rules).context("too many of --allow-http")?;
+    Ok(Grants { http: http.into(), ..Grants::default() })
 }
 
 /// The folder of compiled modules, where there is one.

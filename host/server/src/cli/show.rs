@@ -70,13 +70,20 @@ fn report_lines(report: &Report) -> Vec<String> {
 
 fn receipt_lines(report: &Report) -> Vec<String> {
     let Report { attempt, receipt, .. } = report;
+    let http = &receipt.http;
+    let requests = (!http.is_none()).then(|| {
+        let bytes = (size(http.bytes_out), size(http.bytes_in));
+        format!("HTTP requests {}, {} out and {} in", http.requests, bytes.0, bytes.1)
+    });
     let module = receipt.module.map_or_else(|| "none".to_owned(), |digest| digest.short());
-    vec![
+    let mut lines = vec![
         format!("attempt {attempt}: ran {}, waited {} in the queue", micros(receipt.run_us), micros(receipt.queued_us)),
         format!("CPU {}, memory {} at most", micros(receipt.cpu_us), size(receipt.peak_memory)),
         format!("host calls {}, {} in and out", receipt.host_calls, size(receipt.host_bytes)),
         format!("module {module}, engine {}", escape(&receipt.engine)),
-    ]
+    ];
+    lines.extend(requests);
+    lines
 }
 
 fn log_line(line: &LogLine) -> String {

@@ -1,16 +1,24 @@
 //! `mogbox tenants`: what an operator lays down for each tenant.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
+use mogbox_core::outgoing::{HttpRule, HttpRules};
 use mogbox_core::{Isolation, TaskName, Tenant};
+use zeroize::Zeroizing;
 
 use super::Common;
 use super::client::tenant_path;
 use super::output::Output;
 use super::values::Tier;
-use crate::api::types::{Deleted, LimitChanges, NewTenant, TenantChange, TenantList, TenantView};
+use crate::api::types::{Deleted, LimitChanges, NewTenant, Secret, TenantChange, TenantList, TenantView};
+use crate::escape::escape;
+
+/// Bytes read of a secret's file: more than one may have.
+const MAX_SECRET: u64 = 128 << 10;
 
 /// Make, list, limit, suspend or delete tenants.
 #[derive(Args)]
@@ -21,6 +29,7 @@ Examples:
   mogbox tenants set acme --limit queued=10000 --limit memory=    (nothing after the =: back to the node's)
   mogbox tenants set acme --task-limit acme.report:memory=32MiB
   mogbox tenants set acme --isolation process   each attempt in a process of the tenant's own
+  mogbox tenants set acme --http 'GET https://api.example.com' --config region=eu --secret api-key=key.txt
   mogbox tenants suspend acme                   takes no requests and runs none; what is queued stays
   mogbox tenants resume acme
   mogbox tenants delete acme --force            its tokens, and its requests that wait
@@ -78,6 +87,20 @@ struct Set {
     /// A bound of one task, at most the tenant's, such as acme.report:memory=32MiB; may be given several times.
     #[arg(long = "task-limit", value_name = "TASK:BOUND=VALUE")]
     task_limits: Vec<String>,
+    /// A rule for HTTP requests of its tasks, such as 'GET,POST https://*.example.com'; all those given replace what was there, `none` allows
+    /// nothing of its own again. May be given several times.
+    #[arg(long = "http", value_name = "RULE")]
+    http: Vec<String>,
+    /// Let these rules also reach addresses of the node's machine and network.
+    #[arg(long, requires = "http")]
+    http_private: bool,
+    /// A value that its tasks read by wasi:config, such as region=eu; nothing after the = removes it. May be given several times.
+    #[arg(long = "config", value_name = "KEY=VALUE")]
+    config: Vec<String>,
+    /// A secret that its tasks read by wasi:config, sealed before it is stored: its key, and the file that holds it, `-` for standard input.
+    /// Nothing after the = removes it. May be given several times.
+    #[arg(long = "secret", value_name = "KEY=FILE")]
+    secrets: Vec<String>,
     /// Where its attempts run: shared, in the node's own process, or process, in one that serves this tenant alone.
     #[arg(long, value_enum, value_name = "TIER", hide_possible_values = true)]
     isolation: Option<Tier>,
@@ -131,8 +154,42 @@ impl Set {
             task_limits.entry(task.parse()?).or_default().insert(bound, value);
         }
         let isolation = self.isolation.map(Into::into);
-        Ok(TenantChange { suspended: None, trusted: self.trusted, isolation, weight: self.weight, limits, task_limits })
+        let config = self.config.iter().map(|setting| key_and_value(setting)).collect::<anyhow::Result<_>>()?;
+        let secrets = self.secrets.iter().map(|setting| secret(setting)).collect::<anyhow::Result<_>>()?;
+        let http = rules(&self.http, self.http_private)?;
+        let (trusted, weight) = (self.trusted, self.weight);
+        Ok(TenantChange { suspended: None, trusted, isolation, http, config, secrets, weight, limits, task_limits })
     }
+}
+
+/// The rules that were given; none where none were.
+fn rules(given: &[String], private: bool) -> anyhow::Result<Option<HttpRules>> {
+    let one = |text: &String| Ok::<_, anyhow::Error>(if private { text.parse::<HttpRule>()?.private() } else { text.parse()? });
+    match given {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(HttpRules::default())),
+        _ => Ok(Some(HttpRules::new(given.iter().map(one).collect::<Result<_, _>>()?)?)),
+    }
+}
+
+fn key_and_value(setting: &str) -> anyhow::Result<(String, Option<String>)> {
+    let (key, value) = setting.split_once('=').ok_or_else(|| anyhow!("invalid setting {setting:?}: expected KEY=VALUE"))?;
+    Ok((key.to_owned(), (!value.is_empty()).then(|| value.to_owned())))
+}
+
+/// A secret from its file, without the end of its line.
+fn secret(setting: &str) -> anyhow::Result<(String, Option<Secret>)> {
+    let (key, file) = key_and_value(setting)?;
+    let Some(file) = file else { return Ok((key, None)) };
+    let mut text = Zeroizing::new(String::new());
+    let read = if file == "-" {
+        std::io::stdin().lock().take(MAX_SECRET).read_to_string(&mut text)
+    } else {
+        File::open(&file).and_then(|open| open.take(MAX_SECRET).read_to_string(&mut text))
+    };
+    read.with_context(|| format!("cannot read the secret {key} from {file}"))?;
+    let line = text.trim_end_matches(['\r', '\n']).to_owned();
+    Ok((key, Some(Secret(Zeroizing::new(line)))))
 }
 
 /// A bound with its value; none where nothing stands after the `=`.
@@ -159,6 +216,15 @@ fn show(output: &Output, tenant: &TenantView) -> anyhow::Result<()> {
     output.line(&format!("  created {}", tenant.record.created))?;
     let own = limits(tenant);
     output.line(&format!("  limits: {}", if own.is_empty() { "the node's" } else { &own }))?;
+    for rule in tenant.record.http.as_slice() {
+        output.line(&format!("  http: {rule}"))?;
+    }
+    for (key, value) in &tenant.record.config.values {
+        output.line(&escape(&format!("  config: {key}={value}")))?;
+    }
+    for name in &tenant.secrets {
+        output.line(&format!("  secret: {}", escape(name)))?;
+    }
     for (task, limits) in &tenant.record.task_limits {
         output.line(&format!("  {task}: {}", pairs(limits)))?;
     }

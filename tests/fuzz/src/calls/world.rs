@@ -10,6 +10,7 @@ use mogbox_core::executor::StopReason;
 use mogbox_core::intake::InTurn;
 use mogbox_core::module::TaskDescription;
 use mogbox_core::outcome::Failure;
+use mogbox_core::outgoing::NoFetch;
 use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
@@ -138,6 +139,7 @@ impl World {
             capacity: Capacity::new(1),
             broker: stores.broker.clone(),
             meter: Arc::default(),
+            fetch: Arc::new(NoFetch),
             node_id,
         };
         let identity = AttemptIdentity {

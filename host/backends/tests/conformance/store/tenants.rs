@@ -67,7 +67,7 @@ async fn a_node_knows_more_tenants_than_one_answer_holds(world: World) {
     for tenant in &tenants {
         assert!(world.tenants.replace(tenant, 0, Some(&record(9))).await.unwrap());
     }
-    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), Arc::default()), Shares::default());
+    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), Arc::default()), Shares::default(), None);
     let shifted = node.refresh().await.unwrap();
     assert!(tenants.iter().all(|tenant| shifted.contains(tenant) && node.terms(tenant).share().weight == 9));
     let again = node.refresh().await.unwrap();
@@ -77,7 +77,7 @@ async fn a_node_knows_more_tenants_than_one_answer_holds(world: World) {
 async fn a_node_learns_of_changes_and_removals(world: World) {
     let (shares, tenant) = (Shares::default(), &world.tenant);
     let protected = Arc::new(["user_id".to_owned()].into());
-    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), protected), shares.clone());
+    let node = Tenants::new(Arc::clone(&world.tenants), Terms::ordinary(Limits::default(), protected), shares.clone(), None);
     node.refresh().await.unwrap();
     assert!(node.terms(tenant).protects("user_id"));
     let suspended = TenantRecord { suspended: true, trusted: true, ..record(1) };

@@ -1,14 +1,18 @@
 //! The bodies of `/v1/tenants`, `/v1/tokens` and `/v1/usage`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use mogbox_core::config::{ConfigError, SecretKey, TenantConfig};
 use mogbox_core::limits::{LimitError, Overrides};
+use mogbox_core::outgoing::HttpRules;
 use mogbox_core::tokens::{Grant, Scope, TokenRecord};
 use mogbox_core::usage::Usage;
 use mogbox_core::{Isolation, TaskName, Tenant, TenantRecord};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Bounds by name, each with its value, or null for what holds without it.
 pub(crate) type LimitChanges = BTreeMap<String, Option<String>>;
@@ -26,6 +30,15 @@ pub(crate) struct TenantChange {
     /// Where its attempts run: `shared` or `process`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) isolation: Option<Isolation>,
+    /// Where its tasks may send HTTP requests: all rules, instead of those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) http: Option<HttpRules>,
+    /// What its tasks are configured with, by key; null for nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) config: BTreeMap<String, Option<String>>,
+    /// The same, sealed before they are stored, and never shown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) secrets: BTreeMap<String, Option<Secret>>,
     /// Its part where there is more work than nodes can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weight: Option<u32>,
@@ -38,21 +51,64 @@ pub(crate) struct TenantChange {
 }
 
 impl TenantChange {
-    /// A record with these changes.
+    /// A tenant's record with these changes. Secrets are sealed with the key.
     ///
     /// # Errors
-    /// Where a bound is not known, or has a value that it may not have.
-    pub(crate) fn apply(&self, mut record: TenantRecord) -> Result<TenantRecord, LimitError> {
+    /// Where a bound is not known, or has a value that it may not have, or there is no key for a secret.
+    pub(crate) fn apply(&self, tenant: &Tenant, mut record: TenantRecord, key: Option<&SecretKey>) -> Result<TenantRecord, InvalidChange> {
         record.suspended = self.suspended.unwrap_or(record.suspended);
         record.trusted = self.trusted.unwrap_or(record.trusted);
         record.isolation = self.isolation.or(record.isolation);
         record.weight = self.weight.or(record.weight);
+        record.http = self.http.clone().unwrap_or(record.http);
+        self.configure(tenant, &mut record.config, key)?;
         change(&mut record.limits, &self.limits)?;
         for (task, changes) in &self.task_limits {
             change(record.task_limits.entry(task.clone()).or_default(), changes)?;
         }
         record.task_limits.retain(|_, limits| !limits.is_empty());
         Ok(record)
+    }
+
+    fn configure(&self, tenant: &Tenant, config: &mut TenantConfig, key: Option<&SecretKey>) -> Result<(), ConfigError> {
+        for (name, value) in &self.config {
+            match value {
+                Some(value) => drop(config.values.insert(name.clone(), value.clone())),
+                None => drop(config.values.remove(name)),
+            }
+        }
+        for (name, secret) in &self.secrets {
+            match secret {
+                Some(Secret(secret)) => {
+                    let sealed = key.ok_or(ConfigError::NoSecretKey)?.seal(tenant, name, secret)?;
+                    config.secrets.insert(name.clone(), sealed);
+                }
+                None => drop(config.secrets.remove(name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a record cannot be changed so.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidChange {
+    /// A bound.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A value or secret.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// A secret on its way to be sealed. Shows nothing of itself in a log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
     }
 }
 
@@ -73,7 +129,7 @@ pub(crate) struct NewTenant {
     pub(crate) change: TenantChange,
 }
 
-/// A tenant with its record.
+/// A tenant with its record, of whose secrets only the names are shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TenantView {
     /// Its name.
@@ -81,6 +137,17 @@ pub(crate) struct TenantView {
     /// What is laid down for it.
     #[serde(flatten)]
     pub(crate) record: TenantRecord,
+    /// Names of its secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) secrets: Vec<String>,
+}
+
+impl TenantView {
+    /// A tenant as it may be shown.
+    pub(crate) fn of(name: Tenant, mut record: TenantRecord) -> Self {
+        let secrets = std::mem::take(&mut record.config.secrets).into_keys().collect();
+        Self { name, record, secrets }
+    }
 }
 
 /// `GET /v1/tenants`.

@@ -1,0 +1,27 @@
+//! The web of the sandbox under test: hosts whose names say how they answer.
+
+use async_trait::async_trait;
+use mogbox_core::Tenant;
+use mogbox_core::outgoing::{Fetch, FetchBounds, FetchError, OutgoingRequest, OutgoingResponse};
+
+use super::Memory;
+
+#[async_trait]
+impl Fetch for Memory {
+    /// `never` does not answer, `large` answers 100,000 bytes, any other host what it was sent.
+    async fn fetch(&self, _: &Tenant, request: OutgoingRequest, within: FetchBounds) -> Result<OutgoingResponse, FetchError> {
+        let body = match request.target.host() {
+            "never" => {
+                self.never().await;
+                Vec::new()
+            }
+            "large" => vec![b'x'; 100_000],
+            _ => request.body,
+        };
+        let answer = OutgoingResponse { status: 200, headers: request.headers, body };
+        if answer.size() > within.answer {
+            return Err(FetchError::OverBound("the answer is too large".into()));
+        }
+        Ok(answer)
+    }
+}
