@@ -22,6 +22,7 @@ mod nodes;
 mod outage;
 mod promises;
 mod readme;
+mod registry;
 mod samples;
 mod storm;
 mod tasks;

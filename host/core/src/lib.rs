@@ -17,6 +17,7 @@ pub mod request;
 pub mod result;
 pub mod retry;
 pub mod revoke;
+pub mod signature;
 pub mod store;
 pub mod submit;
 pub mod tree;

@@ -16,6 +16,8 @@ use crate::linker::link;
 use crate::places::Places;
 use crate::trap::for_people;
 
+pub use shape::check_kind;
+
 /// Time that a module may take to compile, waiting for others included.
 const MAX_COMPILATION: Duration = Duration::from_secs(120);
 

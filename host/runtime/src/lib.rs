@@ -31,6 +31,7 @@ use crate::cache::ModuleCache;
 use crate::places::Places;
 
 pub use engine::{Allocation, EngineError, EngineSettings};
+pub use inspect::check_kind;
 
 /// Runs attempts as WebAssembly components. One a process.
 pub struct Sandbox {

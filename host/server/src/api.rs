@@ -12,6 +12,7 @@ mod nodes;
 mod problem;
 mod queues;
 pub(crate) mod requests;
+pub(crate) mod signature;
 mod suggest;
 #[cfg(test)]
 mod tests;

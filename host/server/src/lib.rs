@@ -7,6 +7,7 @@ mod cli;
 mod escape;
 mod logging;
 mod node;
+mod registry;
 
 use std::path::Path;
 

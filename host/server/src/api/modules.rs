@@ -6,11 +6,14 @@ use axum::Json as JsonBody;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use mogbox_core::catalog::CatalogError;
 use mogbox_core::module::ModuleIndex;
-use mogbox_core::{Bound, Control, Tenant};
+use mogbox_core::signature::{KeyId, PublicKey, Signature};
+use mogbox_core::{Bound, Control, Digest, Tenant};
 
 use super::extract::{Caller, FRAME, ModuleName, read_body};
 use super::problem::{Code, Problem};
+use super::signature::{Signed, check, check_known, check_presence};
 use super::types::{ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
 
@@ -19,17 +22,32 @@ pub(super) async fn upload(
     State(api): State<Api>,
     Caller(tenant): Caller,
     ModuleName(name): ModuleName,
+    Signed(signature): Signed,
     body: Body,
 ) -> Result<(StatusCode, JsonBody<ModuleSummary>), Problem> {
+    let keys = required_keys(&tenant);
+    check_presence(&keys, signature.as_ref())?;
     // Uploads are large and their compilation costly: those beyond the permits wait before they send anything.
     let _permit = api.uploads.acquire().await.map_err(|error| Problem::internal(&error))?;
     let over = || limited(&api.limits, Bound::Module);
     let bytes: Arc<[u8]> = read_body(body, api.limits.length(Bound::Module), over).await?.into();
+    let signed_by = signed_by(Arc::clone(&bytes), keys, signature).await?;
     let tasks = api.executor.inspect(Arc::clone(&bytes), &api.limits).await?;
-    let version = api.catalog.activate(&tenant, &name, &bytes, tasks).await?;
+    let version = api.catalog.activate(&tenant, &name, &bytes, tasks, signed_by).await?;
     tracing::info!(%tenant, module = name, digest = %version.digest.short(), tasks = version.tasks.len(), "activated a module");
     announce(&api, tenant).await;
     Ok((StatusCode::CREATED, JsonBody(ModuleSummary::of(&name, &version))))
+}
+
+/// The keys of which one has to sign what the tenant uploads; none where anything is taken.
+fn required_keys(_tenant: &Tenant) -> Vec<PublicKey> {
+    Vec::new()
+}
+
+/// The key that signed an upload. A signature is of all bytes: what is large takes a while.
+async fn signed_by(bytes: Arc<[u8]>, keys: Vec<PublicKey>, signature: Option<Signature>) -> Result<Option<KeyId>, Problem> {
+    let checked = tokio::task::spawn_blocking(move || check(&bytes, &keys, signature.as_ref())).await;
+    checked.map_err(|error| Problem::internal(&error))?
 }
 
 /// The active version of each module.
@@ -61,6 +79,7 @@ pub(super) async fn roll_back(
     let bytes = read_body(body, FRAME, over).await?;
     let wanted = if bytes.is_empty() { Ok(RollBack::default()) } else { serde_json::from_slice(&bytes) };
     let RollBack { to } = wanted.map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))?;
+    check_target(&api, &tenant, &name, to).await?;
     let digest = api.catalog.roll_back(&tenant, &name, to).await?;
     tracing::info!(%tenant, module = name, digest = %digest.short(), "rolled a module back");
     let snapshot = api.catalog.modules(&tenant).await?;
@@ -69,6 +88,19 @@ pub(super) async fn roll_back(
     version
         .map(|version| JsonBody(ModuleSummary::of(&name, version)))
         .ok_or_else(|| Problem::new(Code::Busy, "others changed it meanwhile"))
+}
+
+/// Refuses to go back to a version that the tenant's keys do not vouch for.
+async fn check_target(api: &Api, tenant: &Tenant, name: &str, to: Option<Digest>) -> Result<(), Problem> {
+    let keys = required_keys(tenant);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut index = api.catalog.modules(tenant).await?.index;
+    let digest = index.roll_back(name, to).map_err(CatalogError::from)?;
+    let versions = index.0.get(name).into_iter().flat_map(|module| &module.versions);
+    let signed_by = versions.filter(|version| version.digest == digest).find_map(|version| version.signed_by);
+    check_known(signed_by, &keys)
 }
 
 /// Tells the other nodes; one that misses it notices within a second all the same.
