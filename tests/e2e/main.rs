@@ -25,6 +25,7 @@ mod outage;
 mod outgoing;
 mod promises;
 mod readme;
+mod registry;
 mod samples;
 mod storm;
 mod tasks;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::ids::{Digest, TaskName, Tenant};
-use crate::module::{ModuleConflict, ModuleIndex, Serving, TaskDescription, Version};
+use crate::module::{ModuleConflict, ModuleIndex, Served, Serving, TaskDescription, Version};
+use crate::signature::KeyId;
 use crate::store::{IndexSnapshot, ModuleStore, StoreError};
 
 /// How old what is known may be: an activation that a node was not told of takes effect within this time.
@@ -69,7 +70,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn serving(&self, tenant: &Tenant, task: &TaskName) -> Result<Option<Digest>, StoreError> {
+    pub async fn serving(&self, tenant: &Tenant, task: &TaskName) -> Result<Option<Served>, StoreError> {
         Ok(self.serving_all(&[(tenant, task)]).await?.into_iter().flatten().next())
     }
 
@@ -78,7 +79,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Where the store does not answer.
-    pub async fn serving_all(&self, wanted: &[(&Tenant, &TaskName)]) -> Result<Vec<Option<Digest>>, StoreError> {
+    pub async fn serving_all(&self, wanted: &[(&Tenant, &TaskName)]) -> Result<Vec<Option<Served>>, StoreError> {
         let begun = Instant::now();
         let (generation, asked) = self.current_generation().await?;
         let found = self.look_up(wanted, generation).await?;
@@ -102,18 +103,25 @@ impl Catalog {
     /// # Errors
     /// Where another active module serves one of the tasks, or the store does not answer.
     pub async fn check(&self, tenant: &Tenant, name: &str, bytes: &[u8], tasks: Vec<TaskDescription>) -> Result<Version, CatalogError> {
-        let version = Version { digest: Digest::of(bytes), size: bytes.len() as u64, uploaded: Timestamp::now(), tasks };
+        let version = Version { digest: Digest::of(bytes), size: bytes.len() as u64, uploaded: Timestamp::now(), tasks, signed_by: None };
         self.store.index(tenant).await?.index.activate(name, version.clone())?;
         Ok(version)
     }
 
-    /// Stores a module that serves these tasks and makes it the active version of `name`.
+    /// Stores a module that serves these tasks and makes it the active version of `name`. A key that signed it has been checked.
     ///
     /// # Errors
     /// Where another active module serves one of the tasks, or the store does not answer; nothing has changed then.
-    pub async fn activate(&self, tenant: &Tenant, name: &str, bytes: &[u8], tasks: Vec<TaskDescription>) -> Result<Version, CatalogError> {
+    pub async fn activate(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        bytes: &[u8],
+        tasks: Vec<TaskDescription>,
+        signed_by: Option<KeyId>,
+    ) -> Result<Version, CatalogError> {
         // Asked twice, so that the bytes of a module that is refused are not stored.
-        let version = self.check(tenant, name, bytes, tasks).await?;
+        let version = Version { signed_by, ..self.check(tenant, name, bytes, tasks).await? };
         self.store.put(&version.digest, bytes).await?;
         self.change(tenant, |index| index.activate(name, version.clone())).await?;
         Ok(version)
@@ -170,7 +178,7 @@ impl Catalog {
     }
 
     /// What serves tasks at a generation, which was asked for before: from memory, or else from the store.
-    async fn look_up(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> Result<Vec<Option<Digest>>, StoreError> {
+    async fn look_up(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> Result<Vec<Option<Served>>, StoreError> {
         let (mut found, stale) = self.recall(wanted, generation);
         if stale.is_empty() {
             return Ok(found);
@@ -187,7 +195,7 @@ impl Catalog {
     }
 
     /// What memory knows, and the tenants of whom it knows nothing of this generation.
-    fn recall(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> (Vec<Option<Digest>>, Vec<Tenant>) {
+    fn recall(&self, wanted: &[(&Tenant, &TaskName)], generation: u64) -> (Vec<Option<Served>>, Vec<Tenant>) {
         let (memory, mut stale) = (self.memory(), BTreeSet::new());
         let found = wanted.iter().map(|(tenant, task)| {
             let known = memory.tenants.get(*tenant).filter(|known| known.generation == generation);

@@ -22,6 +22,7 @@ pub mod result;
 pub mod retry;
 pub mod revoke;
 pub mod share;
+pub mod signature;
 pub mod store;
 pub mod submit;
 pub mod tenants;

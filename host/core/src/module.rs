@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Digest, TaskName};
+use crate::ids::{Digest, InvalidName, TaskName};
 use crate::json::Json;
+use crate::signature::{KeyId, Malformed};
 
 /// Versions kept of one module; the oldest inactive one goes first.
 pub const MAX_VERSIONS: usize = 20;
@@ -66,6 +67,9 @@ pub struct Version {
     pub uploaded: Timestamp,
     /// What it serves.
     pub tasks: Vec<TaskDescription>,
+    /// The key of the tenant's that signed it, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<KeyId>,
 }
 
 /// A module: its versions, oldest first, and the active one.
@@ -85,8 +89,35 @@ impl Module {
     }
 }
 
+/// An active version, as far as whoever runs it has to know: as text its digest, then the key that signed it, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Served {
+    /// Its bytes.
+    pub digest: Digest,
+    /// The key of the tenant's that signed it.
+    pub signed_by: Option<KeyId>,
+}
+
+impl From<Served> for String {
+    fn from(served: Served) -> Self {
+        let signed_by = served.signed_by.map_or_else(Self::new, |key| format!(" {key}"));
+        format!("{}{signed_by}", served.digest)
+    }
+}
+
+impl TryFrom<String> for Served {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (digest, key) = text.split_once(' ').map_or((text.as_str(), None), |(digest, key)| (digest, Some(key)));
+        let digest = digest.parse().map_err(|error: InvalidName| error.to_string())?;
+        Ok(Self { digest, signed_by: key.map(str::parse).transpose().map_err(|error: Malformed| error.to_string())? })
+    }
+}
+
 /// Active versions by the tasks that they serve.
-pub type Serving = HashMap<TaskName, Digest>;
+pub type Serving = HashMap<TaskName, Served>;
 
 /// All modules of a tenant, by name. Stored as one document, replaced atomically.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -125,7 +156,8 @@ impl ModuleIndex {
     #[must_use]
     pub fn serving(&self) -> Serving {
         let active = self.0.values().filter_map(Module::active_version);
-        active.flat_map(|version| version.tasks.iter().map(|task| (task.name.clone(), version.digest))).collect()
+        let served = |version: &Version| Served { digest: version.digest, signed_by: version.signed_by };
+        active.flat_map(|version| version.tasks.iter().map(move |task| (task.name.clone(), served(version)))).collect()
     }
 
     /// Adds a version to a module, new or known, and makes it the active one.
@@ -207,7 +239,8 @@ mod tests {
             parameters: Json::null(),
             returns: None,
         };
-        Version { digest: Digest::of(bytes), size: 1, uploaded: Timestamp::UNIX_EPOCH, tasks: tasks.iter().map(describe).collect() }
+        let tasks = tasks.iter().map(describe).collect();
+        Version { digest: Digest::of(bytes), size: 1, uploaded: Timestamp::UNIX_EPOCH, tasks, signed_by: None }
     }
 
     #[test]
@@ -215,11 +248,29 @@ mod tests {
         let mut index = ModuleIndex::default();
         index.activate("m", version(b"1", &["a"])).unwrap();
         index.activate("m", version(b"2", &["a", "b"])).unwrap();
-        assert_eq!(index.serving().get(&"b".parse().unwrap()), Some(&Digest::of(b"2")));
+        let served = Served { digest: Digest::of(b"2"), signed_by: None };
+        assert_eq!(index.serving().get(&"b".parse().unwrap()), Some(&served));
         assert_eq!(index.roll_back("m", None).unwrap(), Digest::of(b"1"));
         assert_eq!(index.serving().get(&"b".parse().unwrap()), None);
         assert!(matches!(index.roll_back("m", None), Err(ModuleConflict::NotFound(_))));
         assert_eq!(index.roll_back("m", Some(Digest::of(b"2"))).unwrap(), Digest::of(b"2"));
+    }
+
+    #[test]
+    fn what_serves_a_task_is_written_with_the_key_that_signed_it() {
+        let signed_by = Some("E7620F1842B4E81F".parse().unwrap());
+        let digest = Digest::of(b"1");
+        for (served, text) in [
+            (Served { digest, signed_by: None }, format!("\"{digest}\"")),
+            (Served { digest, signed_by }, format!("\"{digest} E7620F1842B4E81F\"")),
+        ] {
+            assert_eq!(serde_json::to_string(&served).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Served>(&text).unwrap(), served);
+        }
+        assert!(serde_json::from_str::<Served>(&format!("\"{digest} key\"")).is_err());
+        let mut index = ModuleIndex::default();
+        index.activate("m", Version { signed_by, ..version(b"1", &["a"]) }).unwrap();
+        assert_eq!(index.serving().get(&"a".parse().unwrap()), Some(&Served { digest, signed_by }));
     }
 
     #[test]

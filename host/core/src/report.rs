@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entries::Entries;
 use crate::ids::{Digest, NodeId};
+use crate::signature::KeyId;
 
 /// What an attempt used and did. Stored under Mogbox's own key beside the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct Receipt {
     pub host_bytes: u64,
     /// The module.
     pub module: Option<Digest>,
+    /// The key of the tenant's that signed it, where the tenant asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<KeyId>,
     /// The engine, such as `wasmtime 48.0.8`.
     pub engine: String,
     /// The node.

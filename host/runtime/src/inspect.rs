@@ -19,6 +19,7 @@ use crate::places::Places;
 use crate::trap::for_people;
 
 use self::contents::Contents;
+pub use shape::check_kind;
 
 /// Bytes of a refusal.
 const MAX_REASON: usize = 2 << 10;

@@ -43,6 +43,7 @@ pub use engine::{Allocation, EngineError, EngineSettings};
 #[cfg(debug_assertions)]
 pub use inside::run_attempts_with;
 pub use inside::{Deed, run_attempts};
+pub use inspect::check_kind;
 
 /// Runs attempts as WebAssembly components. One a process.
 pub struct Sandbox {

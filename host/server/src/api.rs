@@ -13,6 +13,7 @@ mod nodes;
 mod problem;
 mod queues;
 pub(crate) mod requests;
+pub(crate) mod signature;
 mod suggest;
 mod tenants;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use mogbox_core::catalog::Catalog;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use access::Gate;
+pub(crate) use guard::is_loopback;
 pub(crate) use listen::serve;
 pub(crate) use problem::{Code, Problem};
 

@@ -11,8 +11,11 @@ mod nodes;
 mod output;
 mod poll;
 mod progress;
+mod publish;
+mod pull;
 mod push;
 mod queues;
+mod registry;
 mod revoke;
 mod serve;
 mod show;
@@ -95,8 +98,12 @@ enum Command {
     Serve(serve::Serve),
     /// Build tasks written in Rust into components.
     Build(build::BuildArgs),
-    /// Upload a component and make it the active version of its module.
+    /// Upload a component, from a file or a registry, and make it the active version of its module.
     Push(push::Push),
+    /// Put a component into an OCI registry.
+    Publish(publish::Publish),
+    /// Fetch a component from an OCI registry into a file.
+    Pull(pull::Pull),
     /// List modules, show one, or roll one back.
     Modules(modules::Modules),
     /// Submit a request.
@@ -143,6 +150,8 @@ pub fn run() -> ExitCode {
         Command::Serve(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::Build(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Push(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Publish(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
+        Command::Pull(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Modules(command) => command.run(&common).map(|()| ExitCode::SUCCESS),
         Command::Submit(command) => command.run(&common),
         Command::Wait(command) => command.run(&common),

@@ -8,6 +8,7 @@ mod escape;
 mod logging;
 mod node;
 mod outgoing;
+mod registry;
 
 use std::path::Path;
 

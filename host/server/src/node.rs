@@ -155,8 +155,8 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
     let (results, broker) = (Arc::clone(&backends.results), Arc::clone(&backends.broker));
     let (records, shares, meter) = (Arc::clone(&backends.tenants), backends.shares.clone(), Arc::<Meter>::default());
     let protected = Arc::new(settings.protected.iter().cloned().collect());
-    let (isolation, grants) = (settings.isolation, settings.grants.clone());
-    let ordinary = Terms { isolation, grants, ..Terms::ordinary(settings.limits.clone(), protected) };
+    let mut ordinary = Terms::ordinary(settings.limits.clone(), protected);
+    (ordinary.isolation, ordinary.grants) = (settings.isolation, settings.grants.clone());
     let secret_key = secrets::secret_key(settings)?;
     let tenants = Arc::new(Tenants::new(Arc::clone(&records), ordinary, shares, secret_key.clone()));
     let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage));

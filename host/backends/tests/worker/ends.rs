@@ -10,7 +10,7 @@ use mogbox_core::result::{Exception, State, Value};
 use crate::event::Event;
 use crate::node::Options;
 use crate::script::{CPU_US, Script, done, failed, saw};
-use crate::world::{TASK, World, entries, json, on_all};
+use crate::world::{TASK, World, entries, json, on_all, signed_by};
 
 on_all! { World;
     a_success_is_stored_with_its_report_and_acknowledged
@@ -54,6 +54,7 @@ async fn a_success_is_stored_with_its_report_and_acknowledged(world: World) {
     let report = world.results.report(&world.tenant, id).await.unwrap().unwrap();
     assert_eq!((report.attempt, report.error, report.receipt.cpu_us), (1, None, CPU_US));
     assert_eq!(report.receipt.node_id.as_ref(), Some(&node.id));
+    assert_eq!(report.receipt.signed_by, Some(signed_by()));
     assert!(report.receipt.queued_us > 0);
     assert_eq!(world.backlog().await, Backlog::default());
 }

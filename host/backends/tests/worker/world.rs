@@ -20,6 +20,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::module::TaskDescription;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
+use mogbox_core::signature::KeyId;
 use mogbox_core::store::{ModuleStore, ResultStore, StateStore, WaitMode};
 use mogbox_core::submit::Submitter;
 use mogbox_fixtures::RabbitServer;
@@ -131,6 +132,11 @@ pub(crate) struct World {
     _folder: Option<Arc<TempDir>>,
 }
 
+/// The key that signed the module of every world, as the catalog says.
+pub(crate) fn signed_by() -> KeyId {
+    "E7620F1842B4E81F".parse().unwrap()
+}
+
 impl World {
     pub(crate) async fn redis() -> Self {
         Self::on_redis(redis_url(), redis_connection().await).await
@@ -172,7 +178,7 @@ impl World {
         let settings = BrokerSettings { queues: vec![queue.clone()], ..BrokerSettings::default() };
         let (broker, intake) = (backend.broker(settings.clone()).await, backend.intake(settings).await);
         let catalog = Arc::new(Catalog::new(modules));
-        catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into()).await.unwrap();
+        catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into(), Some(signed_by())).await.unwrap();
         Self { backend, queue, tenant, results, state, broker, intake, catalog, _folder: folder }
     }
 

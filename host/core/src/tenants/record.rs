@@ -11,9 +11,13 @@ use crate::isolation::Isolation;
 use crate::limits::Overrides;
 use crate::outgoing::HttpRules;
 use crate::share::MOST_WEIGHT;
+use crate::signature::PublicKey;
 
 /// Tasks of a tenant that have bounds of their own.
 const MOST_TASKS: usize = 1_000;
+
+/// Keys that may sign a tenant's modules.
+const MOST_KEYS: usize = 100;
 
 /// A tenant's record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,9 @@ pub struct TenantRecord {
     /// Where its attempts run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// Keys of which one has to sign each module that it uploads; none where anything is taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing_keys: Vec<PublicKey>,
     /// Where its tasks may send HTTP requests; where the node lets everybody, if there are none.
     #[serde(default, skip_serializing_if = "HttpRules::is_empty")]
     pub http: HttpRules,
@@ -61,6 +68,7 @@ impl TenantRecord {
             suspended: false,
             trusted: false,
             isolation: None,
+            signing_keys: Vec::new(),
             http: HttpRules::default(),
             config: TenantConfig::default(),
             weight: None,
@@ -76,6 +84,9 @@ impl TenantRecord {
     pub fn check(&self) -> Result<(), InvalidRecord> {
         if let Some(weight) = self.weight.filter(|weight| !(1..=MOST_WEIGHT).contains(weight)) {
             return Err(InvalidRecord(format!("invalid weight {weight}: expected 1 to {MOST_WEIGHT}")));
+        }
+        if self.signing_keys.len() > MOST_KEYS {
+            return Err(InvalidRecord(format!("{} signing keys, at most {MOST_KEYS} are allowed", self.signing_keys.len())));
         }
         self.config.check().map_err(|error| InvalidRecord(error.to_string()))?;
         if self.task_limits.len() > MOST_TASKS {

@@ -10,6 +10,7 @@ use crate::ids::{TaskName, Tenant};
 use crate::isolation::Isolation;
 use crate::limits::{Limits, Overrides};
 use crate::share::Share;
+use crate::signature::PublicKey;
 
 /// What holds for a tenant.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Terms {
     pub suspended: bool,
     /// Where its attempts run.
     pub isolation: Isolation,
+    /// Keys of which one has to sign each module that is uploaded; none where anything is taken.
+    pub signing_keys: Vec<PublicKey>,
     /// Where its tasks may send requests, and what they are configured with.
     pub grants: Grants,
     /// Its bounds.
@@ -35,6 +38,7 @@ impl Terms {
         Self {
             suspended: false,
             isolation: Isolation::Shared,
+            signing_keys: Vec::new(),
             grants: Grants::default(),
             limits,
             task_limits: BTreeMap::new(),
@@ -52,6 +56,7 @@ impl Terms {
         let http = if record.http.is_empty() { Arc::clone(&self.grants.http) } else { Arc::new(record.http.clone()) };
         Self {
             suspended: record.suspended,
+            signing_keys: record.signing_keys.clone(),
             isolation: record.isolation.unwrap_or(self.isolation),
             grants: Grants { http, config: Arc::new(config) },
             limits: self.limits.with(&record.limits),

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::pipeline::Pipeline;
 use crate::broker::Delivery;
-use crate::ids::Digest;
 use crate::limits::Bound;
+use crate::module::Served;
 use crate::result::{Exception, State};
 use crate::store::{Beginning, Begun, StoreError};
 use crate::submit::{SubmitError, check_bounds};
@@ -15,7 +15,7 @@ pub(super) enum Admission {
     /// Run it: it is started.
     Run {
         /// In this module.
-        module: Digest,
+        module: Served,
         /// Further attempts that the task asked for so far.
         retries: u32,
         /// When it started.
@@ -42,7 +42,7 @@ fn refuse(state: State, exception: Exception) -> Admission {
 
 /// What follows where result, retries and ancestors allow a delivery to run.
 enum Plan {
-    Run(Digest),
+    Run(Served),
     Refuse(State, Exception),
 }
 
@@ -62,7 +62,7 @@ impl Pipeline {
         admitted.map(|((begun, plan), delivery)| Ok(self.admission(delivery, plan, begun?, at))).collect()
     }
 
-    fn plan(&self, delivery: &Delivery, serving: Option<Digest>) -> Plan {
+    fn plan(&self, delivery: &Delivery, serving: Option<Served>) -> Plan {
         let (request, terms) = (&delivery.request, self.ports.tenants.terms(&delivery.lease.tenant));
         if request.stack.len() > terms.limits.length(Bound::Depth) {
             return Plan::Refuse(State::Failure, Exception::RecursionLimit);

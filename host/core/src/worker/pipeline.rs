@@ -18,6 +18,7 @@ use crate::broker::{Delivery, Settlement, Verdict};
 use crate::context::{AttemptIdentity, Services, TaskContext};
 use crate::executor::{Attempt, Execution, Stop, StopReason};
 use crate::ids::Digest;
+use crate::module::Served;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::result::{Exception, State, Value};
@@ -138,12 +139,13 @@ impl Pipeline {
         admission.unwrap_or_else(|| Err(StoreError::Unavailable("no answer to an admission".to_owned())))
     }
 
-    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Digest, retries: u32, at: Timestamp) -> Result<Settled, Abandoned> {
+    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Served, retries: u32, at: Timestamp) -> Result<Settled, Abandoned> {
         let context = Arc::new(self.context(delivery, stop, at));
-        let mut execution = self.execute(&context, module).await;
+        let mut execution = self.execute(&context, module.digest).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
         execution.receipt.http = context.http_use();
         execution.receipt.node_id = Some(self.settings.node_id.clone());
+        execution.receipt.signed_by = module.signed_by;
         let cost = Duration::from_micros(execution.receipt.cpu_us);
         self.ports.meter.add(&delivery.lease.tenant, Usage::of_attempt(&execution.receipt));
         let circumstances = Circumstances {

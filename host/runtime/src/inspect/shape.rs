@@ -35,8 +35,11 @@ const OFFERED_TEXT: &str = "mogbox:task 0.1 (types, context, state, requests, lo
 /// Names shown of a longer list.
 const MAX_SHOWN: usize = 10;
 
-/// Refuses what is no component, and says what it is.
-pub(crate) fn check_kind(bytes: &[u8]) -> Result<(), String> {
+/// Refuses what is no component as far as its first bytes tell, and says what it is.
+///
+/// # Errors
+/// Where it is none.
+pub fn check_kind(bytes: &[u8]) -> Result<(), String> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Err(no_wasm(bytes));
     };

@@ -335,11 +335,13 @@ impl World {
         let mut request = Request::new(run.task.parse().unwrap());
         (request.args, request.metadata) = (run.args, run.metadata);
         self.memory.metadata.lock().unwrap().insert(request.id, request.metadata.clone());
-        let isolation = if self.in_processes { Isolation::Process } else { run.isolation };
+        let mut terms = Terms::ordinary(run.limits, Arc::default());
+        terms.isolation = if self.in_processes { Isolation::Process } else { run.isolation };
+        terms.grants = run.grants;
         let identity = AttemptIdentity {
             lease: Lease { tenant: run.tenant, queue: QueueName::default(), id: request.id, fence: 1 },
             request: Arc::new(request),
-            terms: Arc::new(Terms { isolation, grants: run.grants, ..Terms::ordinary(run.limits, Arc::default()) }),
+            terms: Arc::new(terms),
             stop: run.stop,
             deadline: run.deadline,
         };

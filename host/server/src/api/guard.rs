@@ -45,7 +45,7 @@ fn foreign(header: &str, value: &str) -> Problem {
 }
 
 /// Whether `host` or `host:port` is a name or address of the loopback interface.
-fn is_loopback(authority: &str) -> bool {
+pub(crate) fn is_loopback(authority: &str) -> bool {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => return is_loopback_v6(host),
         Some((host, rest)) => match rest.strip_prefix(':') {

@@ -7,13 +7,16 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use mogbox_core::catalog::CatalogError;
 use mogbox_core::module::{ModuleIndex, Version};
-use mogbox_core::{Bound, Control, Tenant};
+use mogbox_core::signature::{KeyId, PublicKey, Signature};
+use mogbox_core::{Bound, Control, Digest, Limits, Tenant};
 use serde::Deserialize;
 
 use super::access::{Caller, Uploader};
 use super::extract::{FRAME, ModuleName, Parameters, read_body};
 use super::problem::{Code, Problem};
+use super::signature::{Signed, check, check_known, check_presence};
 use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
 
@@ -30,21 +33,46 @@ pub(super) async fn upload(
     Uploader(tenant): Uploader,
     ModuleName(name): ModuleName,
     Parameters(UploadQuery { dry_run }): Parameters<UploadQuery>,
+    Signed(signature): Signed,
     body: Body,
 ) -> Result<Response, Problem> {
+    let terms = api.tenants.terms(&tenant);
+    let (keys, limits) = (terms.signing_keys.clone(), &terms.limits);
+    check_presence(&keys, signature.as_ref())?;
     // Uploads are large and their compilation costly: those beyond the permits wait before they send anything.
     let _permit = api.uploads.acquire().await.map_err(|error| Problem::internal(&error))?;
-    let over = || limited(&api.limits, Bound::Module);
-    let bytes: Arc<[u8]> = read_body(body, api.limits.length(Bound::Module), over).await?.into();
-    let inspection = api.executor.inspect(Arc::clone(&bytes), &api.limits).await?;
+    let over = || limited(limits, Bound::Module);
+    let bytes: Arc<[u8]> = read_body(body, limits.length(Bound::Module), over).await?.into();
+    let signed_by = signed_by(Arc::clone(&bytes), keys, signature).await?;
+    let inspection = api.executor.inspect(Arc::clone(&bytes), limits).await?;
     if dry_run {
         let Version { digest, size, .. } = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
         return Ok(JsonBody(DryRun { name, digest, size, inspection }).into_response());
     }
-    let version = api.catalog.activate(&tenant, &name, &bytes, inspection.tasks).await?;
+    check_room(&api, &tenant, limits, &name, bytes.len()).await?;
+    let version = api.catalog.activate(&tenant, &name, &bytes, inspection.tasks, signed_by).await?;
     tracing::info!(%tenant, module = name, digest = %version.digest.short(), tasks = version.tasks.len(), "activated a module");
     announce(&api, tenant).await;
     Ok((StatusCode::CREATED, JsonBody(ModuleSummary::of(&name, &version))).into_response())
+}
+
+/// The key that signed an upload. A signature is of all bytes: what is large takes a while.
+async fn signed_by(bytes: Arc<[u8]>, keys: Vec<PublicKey>, signature: Option<Signature>) -> Result<Option<KeyId>, Problem> {
+    let checked = tokio::task::spawn_blocking(move || check(&bytes, &keys, signature.as_ref())).await;
+    checked.map_err(|error| Problem::internal(&error))?
+}
+
+/// Whether the tenant may have one more version, or module, of so many bytes.
+async fn check_room(api: &Api, tenant: &Tenant, limits: &Limits, name: &str, bytes: usize) -> Result<(), Problem> {
+    let index = api.catalog.modules(tenant).await?.index;
+    if !index.0.contains_key(name) && index.0.len() >= limits.length(Bound::Modules) {
+        return Err(Problem::new(Code::TooManyModules, limits.explain(Bound::Modules)));
+    }
+    let kept: u64 = index.0.values().flat_map(|module| &module.versions).map(|version| version.size).sum();
+    if kept.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)) > limits.module_bytes {
+        return Err(limited(limits, Bound::ModuleBytes));
+    }
+    Ok(())
 }
 
 /// The active version of each module.
@@ -76,6 +104,7 @@ pub(super) async fn roll_back(
     let bytes = read_body(body, FRAME, over).await?;
     let wanted = if bytes.is_empty() { Ok(RollBack::default()) } else { serde_json::from_slice(&bytes) };
     let RollBack { to } = wanted.map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))?;
+    check_target(&api, &tenant, &name, to).await?;
     let digest = api.catalog.roll_back(&tenant, &name, to).await?;
     tracing::info!(%tenant, module = name, digest = %digest.short(), "rolled a module back");
     let snapshot = api.catalog.modules(&tenant).await?;
@@ -84,6 +113,19 @@ pub(super) async fn roll_back(
     version
         .map(|version| JsonBody(ModuleSummary::of(&name, version)))
         .ok_or_else(|| Problem::new(Code::Busy, "others changed it meanwhile"))
+}
+
+/// Refuses to go back to a version that the tenant's keys do not vouch for.
+async fn check_target(api: &Api, tenant: &Tenant, name: &str, to: Option<Digest>) -> Result<(), Problem> {
+    let keys = api.tenants.terms(tenant).signing_keys.clone();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut index = api.catalog.modules(tenant).await?.index;
+    let digest = index.roll_back(name, to).map_err(CatalogError::from)?;
+    let versions = index.0.get(name).into_iter().flat_map(|module| &module.versions);
+    let signed_by = versions.filter(|version| version.digest == digest).find_map(|version| version.signed_by);
+    check_known(signed_by, &keys)
 }
 
 /// Tells the other nodes; one that misses it notices within a second all the same.

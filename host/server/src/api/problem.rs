@@ -98,6 +98,10 @@ codes! {
     UnknownTask UNPROCESSABLE_ENTITY "no module serves the task";
     /// The module is no component, imports what is not allowed, or serves nothing. The detail says which.
     ModuleRefused UNPROCESSABLE_ENTITY "the module is refused";
+    /// The tenant takes signed modules only, and there is no signature that counts. The detail names the keys.
+    SignatureRequired UNPROCESSABLE_ENTITY "a signature is required";
+    /// The signature is malformed, by a key that is not asked for, or not of these bytes. The detail names the keys.
+    SignatureRefused UNPROCESSABLE_ENTITY "the signature is refused";
     /// A fault of Mogbox's own. The log has more.
     Internal INTERNAL_SERVER_ERROR "an error of the node";
     /// Store or broker do not answer; trying again may help.

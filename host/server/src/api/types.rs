@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use mogbox_core::broker::{Backlog, DeadLetter};
 use mogbox_core::module::{Inspection, TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
+use mogbox_core::signature::KeyId;
 use mogbox_core::{Deadline, Digest, Entries, Json, NodeId, QueueName, Report, RequestId, RequestResult, State, TaskName};
 use serde::{Deserialize, Serialize};
 
@@ -175,13 +176,16 @@ pub(crate) struct ModuleSummary {
     pub(crate) uploaded: Timestamp,
     /// What it serves.
     pub(crate) tasks: Vec<TaskDescription>,
+    /// The key that signed it, where the tenant asks for signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_by: Option<KeyId>,
 }
 
 impl ModuleSummary {
     /// A version under its module's name.
     pub(crate) fn of(name: &str, version: &Version) -> Self {
-        let Version { digest, size, uploaded, tasks } = version.clone();
-        Self { name: name.to_owned(), digest, size, uploaded, tasks }
+        let Version { digest, size, uploaded, tasks, signed_by } = version.clone();
+        Self { name: name.to_owned(), digest, size, uploaded, tasks, signed_by }
     }
 }
 

@@ -53,7 +53,7 @@ impl Guest {
             bail!("it serves {} tasks and none of them is {NOOP}", summary.tasks.len());
         };
         let (parent, digest) = (find(PARENT), Digest::of(&bytes));
-        let version = Version { digest, size: summary.size, uploaded: Timestamp::now(), tasks: summary.tasks };
+        let version = Version { digest, size: summary.size, uploaded: Timestamp::now(), tasks: summary.tasks, signed_by: None };
         let mut index = ModuleIndex::default();
         index.activate(NAME, version).map_err(|error| anyhow!(error))?;
         Ok(Self { bytes, digest, index, noop, parent })
@@ -63,5 +63,5 @@ impl Guest {
 fn push(url: &str, bytes: Vec<u8>) -> anyhow::Result<ModuleSummary> {
     let client = Client::new(url, None, None)?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    client.upload(&module_path(NAME, ""), &[], length, &mut Cursor::new(bytes))
+    client.upload(&module_path(NAME, ""), &[], length, None, &mut Cursor::new(bytes))
 }

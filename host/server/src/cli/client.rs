@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::{Request, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
-use crate::api::Problem;
+use crate::api::{Problem, signature};
 
 /// Bytes of an answer: the largest value, with all metadata and the longest log.
 const MAX_ANSWER: u64 = 256 << 20;
@@ -76,15 +76,20 @@ impl Client {
         parse(&self.call("PATCH", path, &[], serde_json::to_string(body)?.as_str())?)
     }
 
-    /// Sends bytes as they are read, and reads the answer.
+    /// Sends bytes as they are read, with the text of a signature or without, and reads the answer.
     pub(crate) fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, &str)],
         size: u64,
+        signature: Option<&str>,
         reader: &mut dyn Read,
     ) -> anyhow::Result<T> {
         let request = self.request("PUT", path, query)?.header("content-length", size).header("expect", "100-continue");
+        let request = match signature {
+            Some(text) => request.header(signature::HEADER, signature::header_value(text)),
+            None => request,
+        };
         let request = self.agent.configure_request(request.body(SendBody::from_reader(reader))?);
         let answer = self.agent.run(request.timeout_global(Some(UPLOAD_TIME)).build());
         parse(&self.read(answer)?)

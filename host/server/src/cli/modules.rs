@@ -92,10 +92,11 @@ fn show(client: &Client, output: &Output, name: &str) -> anyhow::Result<()> {
         .map(|version| {
             let active = if version.digest == module.active { "active" } else { "" };
             let digest = version.digest.short();
-            vec![digest, active.to_owned(), size(version.size), ago(version.uploaded, now), task_names(&version.tasks)]
+            let signed_by = version.signed_by.map_or_else(String::new, |key| key.to_string());
+            vec![digest, active.to_owned(), size(version.size), ago(version.uploaded, now), signed_by, task_names(&version.tasks)]
         })
         .collect();
-    output.table(&["DIGEST", "", "SIZE", "UPLOADED", "TASKS"], &rows)?;
+    output.table(&["DIGEST", "", "SIZE", "UPLOADED", "SIGNED BY", "TASKS"], &rows)?;
     let active = module.versions.iter().find(|version| version.digest == module.active);
     for task in active.into_iter().flat_map(|version| &version.tasks) {
         output.line("")?;

@@ -1,7 +1,7 @@
-//! `mogbox push`: uploads a component and tells what it serves.
+//! `mogbox push`: uploads a component, from a file or a registry, and tells what it serves.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,52 +10,69 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mogbox_core::Entries;
 use mogbox_core::module::TaskDescription;
+use mogbox_core::signature::{MAX_SIGNATURE, Signature};
 use serde::Deserialize;
 
 use super::Common;
 use super::client::module_path;
-use super::output::size;
+use super::output::{Output, size};
+use super::registry::{RegistryArgs, fetch};
 use crate::api::types::{DryRun, ModuleSummary};
 use crate::escape::escape;
+use crate::registry::{Location, SCHEME};
 
-/// Upload a component and make it the active version of its module.
+/// Upload a component, from a file or a registry, and make it the active version of its module.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   mogbox push examples/add/target/mogbox/example-add.wasm
   mogbox push build/task.wasm --name add      the module is named add, not task
   mogbox push build/task.wasm --dry-run       what the node finds in it; nothing changes
+  mogbox push add.wasm                        with add.wasm.minisig, where that is beside it
+  mogbox push oci://ghcr.io/owner/add:1.0     from a registry, see `mogbox publish`
+  mogbox push oci://ghcr.io/owner/add@sha256:… --signature add.wasm.minisig
 
 Pushing again under the same name replaces the active version; `mogbox modules roll-back NAME` goes back.")]
 pub(super) struct Push {
-    /// The component, a .wasm file as `mogbox build` makes it.
-    file: PathBuf,
-    /// The module's name; the file's name without .wasm where absent.
+    /// The component: a .wasm file as `mogbox build` makes it, or a place in an OCI registry.
+    #[arg(value_name = "FILE|oci://HOST/REPOSITORY:TAG|@DIGEST")]
+    source: PathBuf,
+    /// The module's name; the file's name without .wasm, or the end of the repository's, where absent.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Let the node check and compile it, and tell what it imports, exports and serves; activate nothing.
     #[arg(long)]
     dry_run: bool,
+    /// The component's signature by minisign; where absent, FILE.minisig if there is one.
+    #[arg(long, value_name = "FILE.minisig")]
+    signature: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// What is uploaded.
+struct Source {
+    file: File,
+    length: u64,
+    name: String,
+    signature: Option<String>,
 }
 
 impl Push {
     pub(super) fn run(self, common: &Common) -> anyhow::Result<()> {
         let (client, output) = (common.client()?, common.output());
-        let (file, length) = open(&self.file)?;
-        let name = match self.name {
-            Some(name) => name,
-            None => stem(&self.file)?,
-        };
+        let (shown, dry_run) = (self.source.display().to_string(), self.dry_run);
+        let Source { file, length, name, signature } = self.open(&output)?;
         let bar = if output.is_json() { ProgressBar::hidden() } else { new_bar(length) };
         let mut reader = Upload { file: bar.wrap_read(file), bar: bar.clone() };
         let path = module_path(&name, "");
-        let answer: Answer = if self.dry_run {
-            client.upload(&path, &[("dry_run", "true")], length, &mut reader).map(Answer::Checked)
+        let answer: Answer = if dry_run {
+            client.upload(&path, &[("dry_run", "true")], length, signature.as_deref(), &mut reader).map(Answer::Checked)
         } else {
-            client.upload(&path, &[], length, &mut reader).map(Answer::Pushed)
+            client.upload(&path, &[], length, signature.as_deref(), &mut reader).map(Answer::Pushed)
         }
         .inspect_err(|_| bar.finish_and_clear())
-        .with_context(|| format!("{} {}", self.file.display(), if self.dry_run { "would not be taken" } else { "was not pushed" }))?;
+        .with_context(|| format!("{shown} {}", if dry_run { "would not be taken" } else { "was not pushed" }))?;
         bar.finish_and_clear();
         let lines = match &answer {
             Answer::Pushed(module) if output.is_json() => return output.json(module),
@@ -64,8 +81,46 @@ impl Push {
             Answer::Checked(module) => found(module),
         };
         lines.iter().try_for_each(|line| output.line(line))?;
+        if signature.is_some() && matches!(&answer, Answer::Pushed(module) if module.signed_by.is_none()) {
+            output.note("the signature was not checked: the tenant asks for none");
+        }
         Ok(())
     }
+
+    fn open(self, output: &Output) -> anyhow::Result<Source> {
+        let given = self.signature.as_deref();
+        if let Some(text) = self.source.to_str().filter(|text| text.starts_with(SCHEME)) {
+            let location: Location = text.parse()?;
+            let signature = given.map(read_signature).transpose()?;
+            let name = self.name.unwrap_or_else(|| location.name().to_owned());
+            let mut file = tempfile::tempfile().context("cannot keep what the registry has")?;
+            let found = fetch(&self.registry.open(location)?, &mut file, output)?;
+            file.rewind().context("cannot read what the registry had")?;
+            return Ok(Source { file, length: found.size, name, signature });
+        }
+        let (file, length) = open(&self.source)?;
+        let beside = beside(&self.source).filter(|path| path.exists());
+        let signature = given.or(beside.as_deref()).map(read_signature).transpose()?;
+        let name = self.name.map_or_else(|| stem(&self.source), Ok)?;
+        Ok(Source { file, length, name, signature })
+    }
+}
+
+/// Where minisign puts the signature of a file.
+fn beside(file: &Path) -> Option<PathBuf> {
+    let mut name = file.file_name()?.to_owned();
+    name.push(".minisig");
+    Some(file.with_file_name(name))
+}
+
+/// Reads a signature, of which the node checks more than the form.
+fn read_signature(path: &Path) -> anyhow::Result<String> {
+    let unreadable = || format!("cannot read the signature {}: `minisign -Sm FILE` writes one", path.display());
+    let mut text = String::new();
+    let most = u64::try_from(MAX_SIGNATURE).unwrap_or(u64::MAX);
+    File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text)).with_context(unreadable)?;
+    text.parse::<Signature>().with_context(|| format!("{} is no signature", path.display()))?;
+    Ok(text)
 }
 
 /// What the node did.
@@ -76,7 +131,8 @@ enum Answer {
 
 fn summary(module: &ModuleSummary) -> Vec<String> {
     let tasks = number_of(&module.tasks);
-    let head = format!("pushed {}: {tasks} ({}, digest {})", module.name, size(module.size), module.digest.short());
+    let signed = module.signed_by.map_or_else(String::new, |key| format!(", signed by {key}"));
+    let head = format!("pushed {}: {tasks} ({}, digest {}{signed})", module.name, size(module.size), module.digest.short());
     std::iter::once(head).chain(task_lines(&module.tasks)).collect()
 }
 
@@ -149,7 +205,7 @@ fn new_bar(length: u64) -> ProgressBar {
     bar
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -223,6 +279,15 @@ mod tests {
         assert!(lines[0].starts_with("m could be pushed: 0 tasks (") && lines[0].ends_with("; nothing was changed"), "{lines:?}");
         assert!(lines[1].starts_with("compiled to ") && lines[1].ends_with(" in 12 ms"), "{lines:?}");
         assert_eq!(lines[2..], ["imports nothing", "exports", "  lib\\u{1b}[2J", "serves"]);
+    }
+
+    #[test]
+    fn a_signature_is_looked_for_beside_its_file() {
+        assert_eq!(beside(Path::new("a/add.wasm")), Some(PathBuf::from("a/add.wasm.minisig")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "no signature").unwrap();
+        let error = format!("{:#}", read_signature(file.path()).unwrap_err());
+        assert!(error.contains("is no signature") && error.contains(".minisig"), "{error}");
     }
 
     #[test]

@@ -76,11 +76,12 @@ fn receipt_lines(report: &Report) -> Vec<String> {
         format!("HTTP requests {}, {} out and {} in", http.requests, bytes.0, bytes.1)
     });
     let module = receipt.module.map_or_else(|| "none".to_owned(), |digest| digest.short());
+    let signed = receipt.signed_by.map_or_else(String::new, |key| format!(" signed by {key}"));
     let mut lines = vec![
         format!("attempt {attempt}: ran {}, waited {} in the queue", micros(receipt.run_us), micros(receipt.queued_us)),
         format!("CPU {}, memory {} at most", micros(receipt.cpu_us), size(receipt.peak_memory)),
         format!("host calls {}, {} in and out", receipt.host_calls, size(receipt.host_bytes)),
-        format!("module {module}, engine {}", escape(&receipt.engine)),
+        format!("module {module}{signed}, engine {}", escape(&receipt.engine)),
     ];
     lines.extend(requests);
     lines

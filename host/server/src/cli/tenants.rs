@@ -7,6 +7,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use mogbox_core::outgoing::{HttpRule, HttpRules};
+use mogbox_core::signature::PublicKey;
 use mogbox_core::{Isolation, TaskName, Tenant};
 use zeroize::Zeroizing;
 
@@ -87,6 +88,10 @@ struct Set {
     /// A bound of one task, at most the tenant's, such as acme.report:memory=32MiB; may be given several times.
     #[arg(long = "task-limit", value_name = "TASK:BOUND=VALUE")]
     task_limits: Vec<String>,
+    /// A minisign key of which one has to sign each module that is pushed, as in the file of a public key; all those given replace what was
+    /// there, `none` asks for no signature again. May be given several times.
+    #[arg(long = "signing-key", value_name = "KEY")]
+    signing_keys: Vec<String>,
     /// A rule for HTTP requests of its tasks, such as 'GET,POST https://*.example.com'; all those given replace what was there, `none` allows
     /// nothing of its own again. May be given several times.
     #[arg(long = "http", value_name = "RULE")]
@@ -156,9 +161,10 @@ impl Set {
         let isolation = self.isolation.map(Into::into);
         let config = self.config.iter().map(|setting| key_and_value(setting)).collect::<anyhow::Result<_>>()?;
         let secrets = self.secrets.iter().map(|setting| secret(setting)).collect::<anyhow::Result<_>>()?;
+        let signing_keys = keys(&self.signing_keys)?;
         let http = rules(&self.http, self.http_private)?;
         let (trusted, weight) = (self.trusted, self.weight);
-        Ok(TenantChange { suspended: None, trusted, isolation, http, config, secrets, weight, limits, task_limits })
+        Ok(TenantChange { suspended: None, trusted, isolation, signing_keys, http, config, secrets, weight, limits, task_limits })
     }
 }
 
@@ -169,6 +175,14 @@ fn rules(given: &[String], private: bool) -> anyhow::Result<Option<HttpRules>> {
         [] => Ok(None),
         [none] if none == "none" => Ok(Some(HttpRules::default())),
         _ => Ok(Some(HttpRules::new(given.iter().map(one).collect::<Result<_, _>>()?)?)),
+    }
+}
+
+fn keys(given: &[String]) -> anyhow::Result<Option<Vec<PublicKey>>> {
+    match given {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(Vec::new())),
+        _ => Ok(Some(given.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)),
     }
 }
 
@@ -216,6 +230,9 @@ fn show(output: &Output, tenant: &TenantView) -> anyhow::Result<()> {
     output.line(&format!("  created {}", tenant.record.created))?;
     let own = limits(tenant);
     output.line(&format!("  limits: {}", if own.is_empty() { "the node's" } else { &own }))?;
+    for key in &tenant.record.signing_keys {
+        output.line(&format!("  signed by: {key}"))?;
+    }
     for rule in tenant.record.http.as_slice() {
         output.line(&format!("  http: {rule}"))?;
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use jiff::SignedDuration;
 use mogbox_core::entries::check_key;
 use mogbox_core::limits::Unit;
-use mogbox_core::{Entries, Json};
+use mogbox_core::{Entries, Isolation, Json};
 
 /// Bytes of one value; the system's own bound on an argument is lower.
 const MAX_VALUE: usize = 16 << 20;

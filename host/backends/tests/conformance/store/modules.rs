@@ -24,7 +24,8 @@ fn index(name: &str) -> ModuleIndex {
         returns: None,
     };
     let mut index = ModuleIndex::default();
-    let version = Version { digest: Digest::of(name.as_bytes()), size: 1, uploaded: Timestamp::UNIX_EPOCH, tasks: vec![task] };
+    let version =
+        Version { digest: Digest::of(name.as_bytes()), size: 1, uploaded: Timestamp::UNIX_EPOCH, tasks: vec![task], signed_by: None };
     index.activate(name, version).unwrap();
     index
 }

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use mogbox_core::config::{ConfigError, SecretKey, TenantConfig};
 use mogbox_core::limits::{LimitError, Overrides};
 use mogbox_core::outgoing::HttpRules;
+use mogbox_core::signature::PublicKey;
 use mogbox_core::tokens::{Grant, Scope, TokenRecord};
 use mogbox_core::usage::Usage;
 use mogbox_core::{Isolation, TaskName, Tenant, TenantRecord};
@@ -30,6 +31,9 @@ pub(crate) struct TenantChange {
     /// Where its attempts run: `shared` or `process`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) isolation: Option<Isolation>,
+    /// Keys of which one has to sign each module: all of them, instead of those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_keys: Option<Vec<PublicKey>>,
     /// Where its tasks may send HTTP requests: all rules, instead of those before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) http: Option<HttpRules>,
@@ -60,6 +64,7 @@ impl TenantChange {
         record.trusted = self.trusted.unwrap_or(record.trusted);
         record.isolation = self.isolation.or(record.isolation);
         record.weight = self.weight.or(record.weight);
+        record.signing_keys = self.signing_keys.clone().unwrap_or(record.signing_keys);
         record.http = self.http.clone().unwrap_or(record.http);
         self.configure(tenant, &mut record.config, key)?;
         change(&mut record.limits, &self.limits)?;
@@ -103,8 +108,20 @@ pub(crate) enum InvalidChange {
 
 /// A secret on its way to be sealed. Shows nothing of itself in a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub(crate) struct Secret(pub(crate) Zeroizing<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> Self {
+        secret.0.to_string()
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
