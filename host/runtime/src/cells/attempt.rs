@@ -36,7 +36,7 @@ pub(crate) async fn execute(cells: &Cells, cache: &Arc<ModuleCache>, places: &Ar
     let begun =
         take(places, context.facts()).map_err(Outcome::Unavailable).and_then(|place| begin(cells, &context, digest, &module, &place));
     match begun {
-        Ok(running) => running.to_end(context, digest, cells.settings()).await,
+        Ok(running) => running.finish(context, digest, cells.settings()).await,
         Err(outcome) => not_started(digest, outcome),
     }
 }
@@ -97,7 +97,7 @@ struct Running {
 }
 
 impl Running {
-    async fn to_end(mut self, context: Arc<TaskContext>, digest: Digest, settings: &ProcessSettings) -> Execution {
+    async fn finish(mut self, context: Arc<TaskContext>, digest: Digest, settings: &ProcessSettings) -> Execution {
         let (clock, facts) = (std::time::Instant::now(), context.facts());
         let mut usage = Usage::new(&facts.limits);
         let end = self.serve(&context, &mut usage, settings.grace).await;

@@ -49,7 +49,7 @@ impl Bystander {
     }
 
     /// It ran all the while, and the node still serves.
-    async fn is_unharmed(self, world: &World) {
+    async fn ends_unharmed(self, world: &World) {
         self.stop.force(StopReason::Draining);
         assert_eq!(self.running.await.unwrap().outcome, Outcome::Stopped(StopReason::Draining));
         world.still_serves().await;
@@ -95,7 +95,7 @@ async fn nobody_else_is_killed() {
     let world = World::new();
     let bystander = Bystander::of(&world).await;
     assert_eq!(worked(&world, "deed.kill", &std::process::id().to_string()).await, "");
-    bystander.is_unharmed(&world).await;
+    bystander.ends_unharmed(&world).await;
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_process_that_crashes_costs_its_own_attempts_only() {
         let next = world.run(Run { tenant: "bad".parse().unwrap(), ..Run::of(&Guest::default()).in_a_process() }).await;
         assert!(matches!(next.outcome, Outcome::Success(_)), "{:?}", next.outcome);
     }
-    bystander.is_unharmed(&world).await;
+    bystander.ends_unharmed(&world).await;
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn what_makes_no_sense_ends_the_process_that_said_it() {
         let text = ended(&execution.outcome);
         assert!(text.starts_with("the sandbox process was ended: it said ") && text.contains(why), "{text}");
     }
-    bystander.is_unharmed(&world).await;
+    bystander.ends_unharmed(&world).await;
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn native_code_that_never_ends_is_ended_with_its_process() {
     stop.force(StopReason::Revoked);
     let outcome = spinning.await.unwrap().outcome;
     assert!(outcome == Outcome::Stopped(StopReason::Revoked) || ended(&outcome).contains("when its time was up"), "{outcome:?}");
-    bystander.is_unharmed(&world).await;
+    bystander.ends_unharmed(&world).await;
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn a_node_without_a_place_for_another_process_ends_an_idle_one_or_puts_the
     let outcome = world.run(of("one")).await.outcome;
     let text = "1 processes run attempts on this node, which is all that it takes, and none of them is idle";
     assert_eq!(outcome, Outcome::Unavailable(text.into()));
-    bystander.is_unharmed(&world).await;
+    bystander.ends_unharmed(&world).await;
 }
 
 #[tokio::test]

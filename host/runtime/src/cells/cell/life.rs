@@ -67,7 +67,7 @@ impl Cell {
             tokio::time::timeout(LAST_WORDS, error.take(MAX_REASON as u64).read_to_end(&mut said)).await.ok();
         }
         let said = String::from_utf8_lossy(&said);
-        for_people(&format!("the sandbox process ended: {ended}; {}", said.trim()), MAX_REASON).trim_end_matches(&[' ', ';']).to_owned()
+        for_people(&format!("the sandbox process ended: {ended}; {}", said.trim()), MAX_REASON).trim_end_matches([' ', ';']).to_owned()
     }
 
     /// Tells all who wait: they hear nothing more of it.
