@@ -27,10 +27,10 @@ const OVER_AND_OVER: [(&str, &str, &str); 14] = [
     ("blocking-write-and-flush", WASI, "(call $write (local.get $i) (i32.const 0) (i32.const 4096) (i32.const 256))"),
     ("fields", HTTP, "(call $drop_fields (call $fields))"),
     (
-        "fields.append of 5 MiB",
+        "fields.append of 16 KiB",
         HTTP,
         "(local.set $j (call $fields))
-         (call $append (local.get $j) (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 5242880) (i32.const 256))
+         (call $append (local.get $j) (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 16384) (i32.const 256))
          (call $drop_fields (local.get $j))",
     ),
     ("config get", CONFIG, "(call $get_config (i32.const 64) (i32.const 1) (i32.const 256))"),
