@@ -77,6 +77,8 @@ const WAIT_FOR_AN_ANSWER: &str = "
   (i32.store (i32.const 320) (i32.const 0x6576656e)) (i32.store8 (i32.const 324) (i32.const 114))
   (local.set $j (call $http_request (call $fields)))
   (if (call $set_authority (local.get $j) (i32.const 1) (i32.const 320) (i32.const 5)) (then unreachable))
+  (i32.store8 (i32.const 330) (i32.const 47))
+  (if (call $set_path (local.get $j) (i32.const 1) (i32.const 330) (i32.const 1)) (then unreachable))
   (call $handle (local.get $j) (i32.const 0) (i32.const 0) (i32.const 256))
   (if (i32.load8_u (i32.const 256)) (then unreachable))
   (call $block (call $subscribe_answer (i32.load (i32.const 264))))";
