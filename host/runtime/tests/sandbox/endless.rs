@@ -27,10 +27,10 @@ const OVER_AND_OVER: [(&str, &str, &str); 14] = [
     ("blocking-write-and-flush", WASI, "(call $write (local.get $i) (i32.const 0) (i32.const 4096) (i32.const 256))"),
     ("fields", HTTP, "(call $drop_fields (call $fields))"),
     (
-        "fields.append of 5 MiB",
+        "fields.append of 16 KiB",
         HTTP,
         "(local.set $j (call $fields))
-         (call $append (local.get $j) (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 5242880) (i32.const 256))
+         (call $append (local.get $j) (i32.const 64) (i32.const 1) (i32.const 131072) (i32.const 16384) (i32.const 256))
          (call $drop_fields (local.get $j))",
     ),
     ("config get", CONFIG, "(call $get_config (i32.const 64) (i32.const 1) (i32.const 256))"),
@@ -77,6 +77,8 @@ const WAIT_FOR_AN_ANSWER: &str = "
   (i32.store (i32.const 320) (i32.const 0x6576656e)) (i32.store8 (i32.const 324) (i32.const 114))
   (local.set $j (call $http_request (call $fields)))
   (if (call $set_authority (local.get $j) (i32.const 1) (i32.const 320) (i32.const 5)) (then unreachable))
+  (i32.store8 (i32.const 330) (i32.const 47))
+  (if (call $set_path (local.get $j) (i32.const 1) (i32.const 330) (i32.const 1)) (then unreachable))
   (call $handle (local.get $j) (i32.const 0) (i32.const 0) (i32.const 256))
   (if (i32.load8_u (i32.const 256)) (then unreachable))
   (call $block (call $subscribe_answer (i32.load (i32.const 264))))";
