@@ -8,7 +8,7 @@ use mogbox_backends::embedded::EmbeddedModules;
 use mogbox_core::context::{AttemptIdentity, Services};
 use mogbox_core::executor::StopReason;
 use mogbox_core::intake::InTurn;
-use mogbox_core::module::TaskDescription;
+use mogbox_core::module::Inspection;
 use mogbox_core::outcome::Failure;
 use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
