@@ -9,7 +9,6 @@ use mogbox_core::Tenants;
 use mogbox_core::broker::{Broker, Settlement, Verdict};
 use mogbox_core::ids::NodeId;
 use mogbox_core::intake::InTurn;
-use mogbox_core::isolation::Isolation;
 use mogbox_core::limits::Limits;
 use mogbox_core::outgoing::NoFetch;
 use mogbox_core::submit::Submitter;

@@ -105,6 +105,7 @@ mod tests {
                 r#"{"weight": 4, "limits": {"memory": "32MiB", "in-flight": "5"},
             "task_limits": {"a.b": {"memory": "1MiB"}, "a.c": {"memory": "1GiB"}}}"#,
             ),
+            None,
         );
         let memory = |task: &str| terms.limits_of(&task.parse().unwrap()).memory >> 20;
         assert_eq!((memory("a.a"), memory("a.b"), memory("a.c")), (32, 1, 32));

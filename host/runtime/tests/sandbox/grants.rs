@@ -63,5 +63,5 @@ async fn a_guest_that_describes_itself_has_no_configuration_and_sends_nothing() 
         (if (i32.eqz (i32.load8_u (i32.const 256))) (then unreachable)) (i32.const 128)";
     let guest = Guest { world: "with-wasi", imports: CONFIG, describe: asks, ..Guest::default() };
     let described = mogbox_core::Executor::inspect(world.sandbox.as_ref(), guest.build().into(), &Limits::default()).await;
-    assert_eq!(described.unwrap().len(), 1);
+    assert_eq!(described.unwrap().tasks.len(), 1);
 }

@@ -1,3 +1,3 @@
 //! The guests of these tests.
 
-pub(crate) use mogbox_fixtures::guest::{CONTEXT, Guest, LOG, ONE_TASK, REQUESTS, STATE, WASI, compile_bomb, padded};
+pub(crate) use mogbox_fixtures::guest::{CONFIG, CONTEXT, Guest, HTTP, LOG, ONE_TASK, REQUESTS, STATE, WASI, compile_bomb, padded};
