@@ -86,8 +86,8 @@ impl TaskContext {
         let AttemptIdentity { lease, request, terms, stop, deadline } = identity;
         let (tenant, queue, attempt, started) = (lease.tenant.clone(), lease.queue.clone(), lease.fence, Instant::now());
         let limits = terms.limits_of(&request.name);
-        let config = Arc::clone(&terms.grants.config);
-        let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline, config };
+        let (config, weight) = (Arc::clone(&terms.grants.config), terms.share().weight);
+        let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline, weight, config };
         let (waits, children, http) = (Mutex::default(), OnceCell::new(), HttpMeter::default());
         Self { services, lease, facts, terms, waits, children, http }
     }

@@ -59,7 +59,7 @@ pub(crate) async fn run(engine: &Engine, digest: Digest, module: &Ready, context
     let ends = Ends::of(facts).with_wall_time(clock.into(), limits.duration(Bound::WallTime));
     let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
     let cpu = store.data().cpu.clone();
-    let call = cpu.measure(call(&mut store, module, &facts.request));
+    let call = cpu.measure(place.turns().take(&facts.tenant, facts.weight, call(&mut store, module, &facts.request)));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),

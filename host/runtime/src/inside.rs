@@ -269,6 +269,8 @@ fn facts(start: Start) -> Facts {
         stop: Stop::new(),
         started: now.checked_sub(start.elapsed).unwrap_or(now),
         deadline: start.deadline,
+        // All attempts here are one tenant's.
+        weight: 1,
         config: Arc::new(start.config.into_iter().collect()),
     }
 }

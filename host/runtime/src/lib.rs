@@ -23,6 +23,7 @@ mod memory;
 mod output;
 mod places;
 mod trap;
+mod turns;
 mod usage;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use mogbox_core::{Facts, Tenant};
 
 use crate::aside::Aside;
 use crate::engine::EngineSettings;
+use crate::turns::Turns;
 
 /// What the host keeps of a guest beside its memories, tables and stack, generously. Bytes.
 const BOOKKEEPING: u64 = 64 << 10;
@@ -22,6 +23,7 @@ pub(crate) struct Places {
     guests: AtomicU32,
     memory: Held,
     aside: Aside,
+    turns: Turns,
     /// What the guests of each tenant hold that has any, and of some that had.
     tenants: Mutex<HashMap<Tenant, Arc<Held>>>,
 }
@@ -85,6 +87,12 @@ impl Held {
     }
 }
 
+/// Threads that guests run on.
+fn threads() -> usize {
+    let workers = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics().num_workers());
+    workers.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 impl Places {
     pub(crate) fn new(settings: &EngineSettings) -> Arc<Self> {
         Arc::new(Self {
@@ -93,6 +101,7 @@ impl Places {
             guests: AtomicU32::new(0),
             memory: Held::new(settings.guest_memory),
             aside: Aside::new(),
+            turns: Turns::new(threads()),
             tenants: Mutex::default(),
         })
     }
@@ -163,6 +172,11 @@ impl Place {
         if let Some(share) = &self.share {
             share.held.shrink(bytes);
         }
+    }
+
+    /// The turns that guests take to compute.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.places.turns
     }
 
     /// Where what the guest says is checked if that takes long.

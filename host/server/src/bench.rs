@@ -3,6 +3,7 @@
 mod cost;
 mod drain;
 mod enqueue;
+mod fairness;
 pub(crate) mod figures;
 mod ground;
 mod guest;
@@ -47,6 +48,8 @@ pub(crate) enum Phase {
     Memory,
     /// A node that is killed.
     Recovery,
+    /// Tenants beside each other.
+    Fairness,
     /// Cost against the number of tenants.
     Tenants,
     /// Cost against the length of the queue.
@@ -177,6 +180,7 @@ impl Bench<'_> {
             Phase::Sustained => Box::pin(sustained::run(self)).await,
             Phase::Memory => Box::pin(memory::run(self)).await,
             Phase::Recovery => Box::pin(recovery::run(self)).await,
+            Phase::Fairness => Box::pin(fairness::run(self)).await,
             Phase::Tenants => Box::pin(cost::tenants(self)).await,
             Phase::Queue => Box::pin(cost::queue(self)).await,
         }
@@ -213,6 +217,7 @@ impl Phase {
             Self::Sustained => "load at half of the capacity",
             Self::Memory => "memory, idle and with guests that wait",
             Self::Recovery => "a node that is killed",
+            Self::Fairness => "tenants beside each other",
             Self::Tenants => "cost against the number of tenants",
             Self::Queue => "cost against the length of the queue",
         }

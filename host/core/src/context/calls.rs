@@ -36,6 +36,8 @@ pub struct Facts {
     pub started: Instant,
     /// Time from the start until the request's deadline.
     pub deadline: Option<Duration>,
+    /// Its tenant's weight, by which guests that compute take turns.
+    pub weight: u32,
     /// What its tenant's tasks are configured with, secrets among it.
     pub config: Arc<OpenConfig>,
 }

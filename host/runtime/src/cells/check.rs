@@ -134,7 +134,7 @@ mod tests {
     fn facts(limits: Limits) -> Facts {
         let request = Arc::new(Request::new("t".parse().unwrap()));
         let (tenant, queue, started) = (Default::default(), Default::default(), std::time::Instant::now());
-        Facts { tenant, queue, request, attempt: 1, limits, stop: Stop::new(), started, deadline: None, config: Arc::default() }
+        Facts { tenant, queue, request, attempt: 1, limits, stop: Stop::new(), started, deadline: None, weight: 1, config: Arc::default() }
     }
 
     fn end(outcome: Ended) -> End {

@@ -22,6 +22,9 @@ const NOOP: &str = "bench.noop";
 /// The task that waits for a child.
 const PARENT: &str = "bench.parent";
 
+/// The task that computes.
+const COMPUTE: &str = "bench.compute";
+
 /// A module with a task that does nothing.
 pub(super) struct Guest {
     pub(super) bytes: Vec<u8>,
@@ -31,6 +34,8 @@ pub(super) struct Guest {
     pub(super) noop: TaskName,
     /// The task that waits for a child, where the module has it.
     pub(super) parent: Option<TaskName>,
+    /// The task that computes, where the module has it.
+    pub(super) compute: Option<TaskName>,
 }
 
 impl Guest {
@@ -52,11 +57,11 @@ impl Guest {
         let Some(noop) = find(NOOP).or_else(only) else {
             bail!("it serves {} tasks and none of them is {NOOP}", summary.tasks.len());
         };
-        let (parent, digest) = (find(PARENT), Digest::of(&bytes));
+        let (parent, compute, digest) = (find(PARENT), find(COMPUTE), Digest::of(&bytes));
         let version = Version { digest, size: summary.size, uploaded: Timestamp::now(), tasks: summary.tasks, signed_by: None };
         let mut index = ModuleIndex::default();
         index.activate(NAME, version).map_err(|error| anyhow!(error))?;
-        Ok(Self { bytes, digest, index, noop, parent })
+        Ok(Self { bytes, digest, index, noop, parent, compute })
     }
 }
 

@@ -89,6 +89,8 @@ enum What {
     Memory,
     /// A node that is killed.
     Recovery,
+    /// Tenants beside each other: a quiet one beside a backlog, and shares by weight.
+    Fairness,
     /// Cost against the number of tenants.
     Tenants,
     /// Cost against the length of the queue.
@@ -104,6 +106,7 @@ impl What {
             Self::Sustained => Phase::Sustained,
             Self::Memory => Phase::Memory,
             Self::Recovery => Phase::Recovery,
+            Self::Fairness => Phase::Fairness,
             Self::Tenants => Phase::Tenants,
             Self::Queue => Phase::Queue,
         }

@@ -18,6 +18,14 @@ fn touch(pages: usize) -> u64 {
     memory.iter().step_by(PAGE).map(|byte| u64::from(*byte)).sum()
 }
 
+/// Computes for so many rounds: some milliseconds each million.
+#[task(name = "bench.compute")]
+fn compute(rounds: u64) -> u64 {
+    (0..rounds).fold(0x9e37_79b9_7f4a_7c15, |number: u64, round| {
+        std::hint::black_box(number ^ round).rotate_left(7).wrapping_mul(0x2545_f491_4f6c_dd1d)
+    })
+}
+
 /// Submits a child through a queue and waits until it is done.
 #[task(name = "bench.parent")]
 fn parent(ctx: &Context, queue: String) -> Result<(), Error> {
@@ -25,7 +33,7 @@ fn parent(ctx: &Context, queue: String) -> Result<(), Error> {
     ctx.wait_all(&[child]).map(drop)
 }
 
-mogbox_guest::tasks![noop, touch, parent];
+mogbox_guest::tasks![noop, touch, parent, compute];
 
 #[cfg(test)]
 mod tests {
@@ -36,6 +44,12 @@ mod tests {
     #[test]
     fn every_page_is_touched() {
         assert_eq!(TestContext::new(TestRequest::new("bench.touch").arg(3)).run(&TASKS), Ok(json!(3)));
+    }
+
+    #[test]
+    fn rounds_are_computed() {
+        let once = TestContext::new(TestRequest::new("bench.compute").arg(1)).run(&TASKS);
+        assert!(once.is_ok() && once != TestContext::new(TestRequest::new("bench.compute").arg(2)).run(&TASKS));
     }
 
     #[test]
