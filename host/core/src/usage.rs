@@ -77,7 +77,13 @@ impl Usage {
     #[must_use]
     pub fn of_attempt(receipt: &Receipt) -> Self {
         let memory_mib_ms = u128::from(receipt.peak_memory) * u128::from(receipt.run_us) / (1_000 << 20);
-        Self { attempts: 1, cpu_us: receipt.cpu_us, memory_mib_ms: u64::try_from(memory_mib_ms).unwrap_or(u64::MAX), ..Self::default() }
+        Self {
+            attempts: 1,
+            cpu_us: receipt.cpu_us,
+            outgoing_bytes: receipt.http.bytes_out,
+            memory_mib_ms: u64::try_from(memory_mib_ms).unwrap_or(u64::MAX),
+            ..Self::default()
+        }
     }
 
     /// Bytes stored.
@@ -117,6 +123,12 @@ impl Meter {
             Some(sum) => *sum = sum.and(usage),
             None => drop(sums.insert(tenant.clone(), usage)),
         }
+    }
+
+    /// Bytes that a tenant stored, and that are in no store's sums yet.
+    #[must_use]
+    pub fn stored_since(&self, tenant: &Tenant) -> u64 {
+        self.sums().get(tenant).map_or(0, |sum| sum.stored_bytes)
     }
 
     /// Stores the sums; what could not be stored is kept for the next time.

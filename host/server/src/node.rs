@@ -159,7 +159,7 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
     (ordinary.isolation, ordinary.grants) = (settings.isolation, settings.grants.clone());
     let secret_key = secrets::secret_key(settings)?;
     let tenants = Arc::new(Tenants::new(Arc::clone(&records), ordinary, shares, secret_key.clone()));
-    let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage));
+    let quotas = Quotas::new(Arc::clone(&broker), Arc::clone(&backends.usage), Arc::clone(&meter));
     let submitter = Submitter::of_tenants(Arc::clone(&backends.intake), Arc::clone(&tenants), Arc::clone(&meter)).with_quotas(quotas);
     Ok(Api {
         submitter: Arc::new(submitter),

@@ -12,7 +12,7 @@ use super::{SubmitError, over};
 use crate::broker::Broker;
 use crate::ids::Tenant;
 use crate::limits::{Bound, Limits};
-use crate::usage::{UsageStore, day_of};
+use crate::usage::{Meter, UsageStore, day_of};
 
 /// How old a count may be.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ const MOST_KEPT: usize = 20_000;
 pub struct Quotas {
     broker: Arc<dyn Broker>,
     usage: Arc<dyn UsageStore>,
+    meter: Arc<Meter>,
     accounts: Mutex<HashMap<Tenant, Account>>,
 }
 
@@ -47,8 +48,8 @@ struct Counted {
 impl Quotas {
     /// Counts of nobody yet.
     #[must_use]
-    pub fn new(broker: Arc<dyn Broker>, usage: Arc<dyn UsageStore>) -> Self {
-        Self { broker, usage, accounts: Mutex::default() }
+    pub fn new(broker: Arc<dyn Broker>, usage: Arc<dyn UsageStore>, meter: Arc<Meter>) -> Self {
+        Self { broker, usage, meter, accounts: Mutex::default() }
     }
 
     /// Takes so many submissions, of so many bytes, of a tenant's quotas.
@@ -84,7 +85,7 @@ impl Quotas {
         let at = Instant::now();
         let backlog = self.broker.backlog(tenant).await?;
         let today = self.usage.read(tenant, &[day_of(Timestamp::now())]).await?;
-        let stored = today.first().map_or(0, |usage| usage.stored_bytes);
+        let stored = today.first().map_or(0, |usage| usage.stored_bytes).saturating_add(self.meter.stored_since(tenant));
         Ok(Counted { at, queued: backlog.ready.saturating_add(backlog.delayed), stored })
     }
 

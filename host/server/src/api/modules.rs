@@ -20,11 +20,13 @@ use super::signature::{Signed, check, check_known, check_presence};
 use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
 
-/// How a module is uploaded: `?dry_run=true` checks it only.
+/// How a module is uploaded: `?dry_run=true` checks it only, `?digest=SHA256` refuses other bytes than those.
 #[derive(Deserialize)]
 pub(super) struct UploadQuery {
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    digest: Option<Digest>,
 }
 
 /// Checks an uploaded component, stores it, and makes it the active version of its name, unless it was to be checked only.
@@ -32,7 +34,7 @@ pub(super) async fn upload(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
     ModuleName(name): ModuleName,
-    Parameters(UploadQuery { dry_run }): Parameters<UploadQuery>,
+    Parameters(UploadQuery { dry_run, digest }): Parameters<UploadQuery>,
     Signed(signature): Signed,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -43,6 +45,7 @@ pub(super) async fn upload(
     let _permit = api.uploads.acquire().await.map_err(|error| Problem::internal(&error))?;
     let over = || limited(limits, Bound::Module);
     let bytes: Arc<[u8]> = read_body(body, limits.length(Bound::Module), over).await?.into();
+    check_digest(&bytes, digest).await?;
     let signed_by = signed_by(Arc::clone(&bytes), keys, signature).await?;
     let inspection = api.executor.inspect(Arc::clone(&bytes), limits).await?;
     if dry_run {
@@ -54,6 +57,17 @@ pub(super) async fn upload(
     tracing::info!(%tenant, module = name, digest = %version.digest.short(), tasks = version.tasks.len(), "activated a module");
     announce(&api, tenant).await;
     Ok((StatusCode::CREATED, JsonBody(ModuleSummary::of(&name, &version))).into_response())
+}
+
+/// Whether these are the bytes that were meant to be sent. An upload that broke off, or met with an error on its way, is sent again.
+async fn check_digest(bytes: &Arc<[u8]>, expected: Option<Digest>) -> Result<(), Problem> {
+    let Some(expected) = expected else { return Ok(()) };
+    let bytes = Arc::clone(bytes);
+    let arrived = tokio::task::spawn_blocking(move || Digest::of(&bytes)).await.map_err(|error| Problem::internal(&error))?;
+    if arrived == expected {
+        return Ok(());
+    }
+    Err(Problem::new(Code::DigestMismatch, format!("bytes of digest {arrived} arrived, expected {expected}: send them again")))
 }
 
 /// The key that signed an upload. A signature is of all bytes: what is large takes a while.

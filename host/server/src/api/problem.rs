@@ -102,6 +102,8 @@ codes! {
     SignatureRequired UNPROCESSABLE_ENTITY "a signature is required";
     /// The signature is malformed, by a key that is not asked for, or not of these bytes. The detail names the keys.
     SignatureRefused UNPROCESSABLE_ENTITY "the signature is refused";
+    /// Other bytes arrived than those of the digest that was named.
+    DigestMismatch UNPROCESSABLE_ENTITY "other bytes arrived";
     /// A fault of Mogbox's own. The log has more.
     Internal INTERNAL_SERVER_ERROR "an error of the node";
     /// Store or broker do not answer; trying again may help.

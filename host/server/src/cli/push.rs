@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mogbox_core::Entries;
 use mogbox_core::module::TaskDescription;
 use mogbox_core::signature::{MAX_SIGNATURE, Signature};
+use mogbox_core::{Bound, Digest, Entries};
 use serde::Deserialize;
 
 use super::Common;
@@ -63,13 +63,16 @@ impl Push {
         let (client, output) = (common.client()?, common.output());
         let (shown, dry_run) = (self.source.display().to_string(), self.dry_run);
         let Source { file, length, name, signature } = self.open(&output)?;
+        let digest = digest_of(&file).with_context(|| format!("cannot read {shown}"))?.to_string();
         let bar = if output.is_json() { ProgressBar::hidden() } else { new_bar(length) };
         let mut reader = Upload { file: bar.wrap_read(file), bar: bar.clone() };
         let path = module_path(&name, "");
         let answer: Answer = if dry_run {
-            client.upload(&path, &[("dry_run", "true")], length, signature.as_deref(), &mut reader).map(Answer::Checked)
+            client
+                .upload(&path, &[("dry_run", "true"), ("digest", &digest)], length, signature.as_deref(), &mut reader)
+                .map(Answer::Checked)
         } else {
-            client.upload(&path, &[], length, signature.as_deref(), &mut reader).map(Answer::Pushed)
+            client.upload(&path, &[("digest", &digest)], length, signature.as_deref(), &mut reader).map(Answer::Pushed)
         }
         .inspect_err(|_| bar.finish_and_clear())
         .with_context(|| format!("{shown} {}", if dry_run { "would not be taken" } else { "was not pushed" }))?;
@@ -104,6 +107,14 @@ impl Push {
         let name = self.name.map_or_else(|| stem(&self.source), Ok)?;
         Ok(Source { file, length, name, signature })
     }
+}
+
+/// The digest of a file, which is at its beginning again afterwards: the node refuses bytes that changed on their way.
+fn digest_of(mut file: &File) -> std::io::Result<Digest> {
+    let mut bytes = Vec::new();
+    file.take(Bound::Module.maximum().saturating_add(1)).read_to_end(&mut bytes)?;
+    file.rewind()?;
+    Ok(Digest::of(&bytes))
 }
 
 /// Where minisign puts the signature of a file.
