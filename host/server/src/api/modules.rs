@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use mogbox_core::module::{ModuleIndex, Version};
+use mogbox_core::module::ModuleIndex;
 use mogbox_core::{Bound, Control, Tenant};
 use serde::Deserialize;
 
@@ -37,8 +37,8 @@ pub(super) async fn upload(
     let bytes: Arc<[u8]> = read_body(body, api.limits.length(Bound::Module), over).await?.into();
     let inspection = api.executor.inspect(Arc::clone(&bytes), &api.limits).await?;
     if dry_run {
-        let Version { digest, size, .. } = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
-        return Ok(JsonBody(DryRun { name, digest, size, inspection }).into_response());
+        let version = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
+        return Ok(JsonBody(DryRun::of(name, version, inspection)).into_response());
     }
     let version = api.catalog.activate(&tenant, &name, &bytes, inspection.tasks).await?;
     tracing::info!(%tenant, module = name, digest = %version.digest.short(), tasks = version.tasks.len(), "activated a module");
