@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use mogbox_core::catalog::CatalogError;
-use mogbox_core::module::{ModuleIndex, Version};
+use mogbox_core::module::ModuleIndex;
 use mogbox_core::signature::{KeyId, PublicKey, Signature};
 use mogbox_core::{Bound, Control, Digest, Limits, Tenant};
 use serde::Deserialize;
@@ -49,8 +49,8 @@ pub(super) async fn upload(
     let signed_by = signed_by(Arc::clone(&bytes), keys, signature).await?;
     let inspection = api.executor.inspect(Arc::clone(&bytes), limits).await?;
     if dry_run {
-        let Version { digest, size, .. } = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
-        return Ok(JsonBody(DryRun { name, digest, size, inspection }).into_response());
+        let version = api.catalog.check(&tenant, &name, &bytes, inspection.tasks.clone()).await?;
+        return Ok(JsonBody(DryRun::of(name, version, inspection)).into_response());
     }
     check_room(&api, &tenant, limits, &name, bytes.len()).await?;
     let version = api.catalog.activate(&tenant, &name, &bytes, inspection.tasks, signed_by).await?;

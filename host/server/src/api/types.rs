@@ -198,9 +198,25 @@ pub(crate) struct DryRun {
     pub(crate) digest: Digest,
     /// Its bytes.
     pub(crate) size: u64,
-    /// What was found in it.
-    #[serde(flatten)]
-    pub(crate) inspection: Inspection,
+    /// What it imports.
+    pub(crate) imports: Vec<String>,
+    /// What it exports.
+    pub(crate) exports: Vec<String>,
+    /// What it would serve.
+    pub(crate) tasks: Vec<TaskDescription>,
+    /// Bytes of its machine code.
+    pub(crate) compiled_bytes: u64,
+    /// How long it took to compile; none where it was compiled before.
+    pub(crate) compile_ms: Option<u64>,
+}
+
+impl DryRun {
+    /// What was found in the module that would be this version. Field by field: what is flattened does not keep JSON as text.
+    pub(crate) fn of(name: String, version: Version, inspection: Inspection) -> Self {
+        let Inspection { imports, exports, tasks: _, compiled_bytes, compile_ms } = inspection;
+        let Version { digest, size, tasks, .. } = version;
+        Self { name, digest, size, imports, exports, tasks, compiled_bytes, compile_ms }
+    }
 }
 
 /// `GET /v1/modules`.

@@ -153,19 +153,18 @@ fn number_of(tasks: &[TaskDescription]) -> String {
 
 /// What the module says of itself is escaped.
 fn found(module: &DryRun) -> Vec<String> {
-    let DryRun { name, digest, size: bytes, inspection } = module;
-    let tasks = number_of(&inspection.tasks);
-    let head = format!("{name} could be pushed: {tasks} ({}, digest {}); nothing was changed", size(*bytes), digest.short());
-    let compiled = match inspection.compile_ms {
-        Some(time) => format!("compiled to {} in {time} ms", size(inspection.compiled_bytes)),
-        None => format!("compiled to {} earlier", size(inspection.compiled_bytes)),
+    let (tasks, bytes) = (number_of(&module.tasks), size(module.size));
+    let head = format!("{} could be pushed: {tasks} ({bytes}, digest {}); nothing was changed", module.name, module.digest.short());
+    let compiled = match module.compile_ms {
+        Some(time) => format!("compiled to {} in {time} ms", size(module.compiled_bytes)),
+        None => format!("compiled to {} earlier", size(module.compiled_bytes)),
     };
     let names = |what: &str, names: &[String]| {
         let head = if names.is_empty() { format!("{what} nothing") } else { what.to_owned() };
         std::iter::once(head).chain(names.iter().map(|name| format!("  {}", escape(name)))).collect::<Vec<_>>()
     };
-    let interfaces = [names("imports", &inspection.imports), names("exports", &inspection.exports)].concat();
-    [head, compiled].into_iter().chain(interfaces).chain(["serves".to_owned()]).chain(task_lines(&inspection.tasks)).collect()
+    let interfaces = [names("imports", &module.imports), names("exports", &module.exports)].concat();
+    [head, compiled].into_iter().chain(interfaces).chain(["serves".to_owned()]).chain(task_lines(&module.tasks)).collect()
 }
 
 fn task_lines(tasks: &[TaskDescription]) -> Vec<String> {
@@ -265,7 +264,6 @@ impl Schema {
 mod tests {
     use super::*;
     use mogbox_core::Json;
-    use mogbox_core::module::Inspection;
 
     #[test]
     fn a_missing_or_empty_file_is_answered_with_how_to_make_one() {
@@ -278,14 +276,16 @@ mod tests {
 
     #[test]
     fn what_a_module_says_of_itself_plays_no_tricks_on_a_terminal() {
-        let inspection = Inspection {
+        let module = DryRun {
+            name: "m".to_owned(),
+            digest: mogbox_core::Digest::of(b"m"),
+            size: 1_024,
             imports: vec![],
             exports: vec!["lib\u{1b}[2J".to_owned()],
             tasks: vec![],
             compiled_bytes: 2_048,
             compile_ms: Some(12),
         };
-        let module = DryRun { name: "m".to_owned(), digest: mogbox_core::Digest::of(b"m"), size: 1_024, inspection };
         let lines = found(&module);
         assert!(lines[0].starts_with("m could be pushed: 0 tasks (") && lines[0].ends_with("; nothing was changed"), "{lines:?}");
         assert!(lines[1].starts_with("compiled to ") && lines[1].ends_with(" in 12 ms"), "{lines:?}");
