@@ -19,7 +19,8 @@ fn blocks(from: &str, to: &str) -> Vec<(String, String)> {
 #[test]
 fn the_tour_runs_as_it_is_written() {
     let mut script = String::from("set -euo pipefail\n");
-    for (language, body) in blocks("Everything below happens in a second terminal", "### The same from Python") {
+    let tour = blocks("Everything below happens in a second terminal", "### The same from Python");
+    for (language, body) in tour.into_iter().chain(blocks("## Many tenants", "## Bounds")) {
         match language.as_str() {
             "sh" => script.push_str(&body),
             "toml" => writeln!(script, "cat >>Cargo.toml <<'END'\n{body}END").unwrap(),
@@ -40,7 +41,9 @@ fn the_tour_runs_as_it_is_written() {
     let output = run(&mut tour);
     let said = format!("{}{}", output.stdout, output.stderr);
     assert_eq!(output.code, 0, "{said}");
-    for text in ["Hello Ada, says dol", "refused, as it should be", "over the bound metadata-keys of 128", "reviewed_by", "revoked"] {
+    for text in
+        ["Hello Ada, says dol", "refused, as it should be", "over the bound metadata-keys of 128", "reviewed_by", "revoked", "MiB s"]
+    {
         assert!(said.contains(text), "{text:?} is missing: {said}");
     }
 }

@@ -135,6 +135,14 @@ impl Catalog {
         self.change(tenant, |index| index.roll_back(name, to)).await
     }
 
+    /// Removes a module, or one version of it that is not active. Requests that run keep theirs; bytes stay, as others may have the same.
+    ///
+    /// # Errors
+    /// Where there is no such module or version, that version is active, or the store does not answer.
+    pub async fn remove(&self, tenant: &Tenant, name: &str, version: Option<Digest>) -> Result<(), CatalogError> {
+        self.change(tenant, |index| index.remove(name, version)).await
+    }
+
     /// Forgets what is remembered of a tenant.
     pub fn forget(&self, tenant: &Tenant) {
         let mut memory = self.memory();

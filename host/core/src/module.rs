@@ -138,6 +138,14 @@ pub enum ModuleConflict {
     /// No module of that name, or no such version of it.
     #[error("{0}")]
     NotFound(String),
+    /// The version is the active one.
+    #[error("version {digest} of module {module:?} is the active one: roll the module back first, or delete the module")]
+    Active {
+        /// The module.
+        module: String,
+        /// The version.
+        digest: Digest,
+    },
     /// The tenant has [`MAX_MODULES`] already.
     #[error("over the bound of {MAX_MODULES} modules: push under a name that is there")]
     TooMany,
@@ -205,6 +213,24 @@ impl ModuleIndex {
             module.active = version.digest;
         }
         Ok(version.digest)
+    }
+
+    /// Removes a module, or one version of it that is not active.
+    ///
+    /// # Errors
+    /// Where there is no such module or version, or that version is the active one.
+    pub fn remove(&mut self, name: &str, version: Option<Digest>) -> Result<(), ModuleConflict> {
+        let module = self.0.get_mut(name).ok_or_else(|| ModuleConflict::NotFound(format!("no module {name:?}")))?;
+        let Some(digest) = version else {
+            self.0.remove(name);
+            return Ok(());
+        };
+        if module.active == digest {
+            return Err(ModuleConflict::Active { module: name.to_owned(), digest });
+        }
+        let before = module.versions.len();
+        module.versions.retain(|known| known.digest != digest);
+        if module.versions.len() == before { Err(ModuleConflict::NotFound(missing_version(name, version))) } else { Ok(()) }
     }
 
     fn check_tasks(&self, name: &str, version: &Version) -> Result<(), ModuleConflict> {
@@ -298,5 +324,20 @@ mod tests {
         index.activate("m", version(b"1", &["a"])).unwrap();
         let error = index.activate("n", version(b"2", &["a"])).unwrap_err();
         assert_eq!(error.to_string(), "task a is served by module \"m\" already: push under that name, or rename the task");
+    }
+
+    #[test]
+    fn a_module_is_removed_whole_or_without_an_earlier_version() {
+        let mut index = ModuleIndex::default();
+        let (old, new) = (version(b"1", &["a.b"]), version(b"2", &["a.b"]));
+        let (first, active) = (old.digest, new.digest);
+        index.activate("m", old).unwrap();
+        index.activate("m", new).unwrap();
+        assert!(matches!(index.remove("m", Some(active)), Err(ModuleConflict::Active { .. })));
+        index.remove("m", Some(first)).unwrap();
+        assert!(matches!(index.remove("m", Some(first)), Err(ModuleConflict::NotFound(_))));
+        assert_eq!(index.serving().len(), 1);
+        index.remove("m", None).unwrap();
+        assert!(index.serving().is_empty() && matches!(index.remove("m", None), Err(ModuleConflict::NotFound(_))));
     }
 }

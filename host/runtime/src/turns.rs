@@ -198,10 +198,15 @@ mod tests {
 
     /// Work that takes so many polls, each of which is noted.
     async fn compute(polls: usize, name: &'static str, order: Rc<RefCell<Vec<&'static str>>>) {
-        for _ in 0..polls {
+        let mut left = polls;
+        poll_fn(|cx| {
             order.borrow_mut().push(name);
-            tokio::task::yield_now().await;
-        }
+            left -= 1;
+            // Ready again at once, as a guest is that computes.
+            cx.waker().wake_by_ref();
+            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Runs guests, given by tenant, weight, number and polls of each, and returns whose turn it was, in order.
@@ -209,14 +214,20 @@ mod tests {
         let (turns, order) = (Turns::new(1), Rc::default());
         let each = guests.iter().flat_map(|(name, weight, number, polls)| (0..*number).map(move |_| (*name, *weight, *polls)));
         let tenants: Vec<_> = each.map(|(name, weight, polls)| (tenant(name), weight, polls, name)).collect();
-        let all: FuturesUnordered<_> = tenants
+        let mut all: FuturesUnordered<_> = tenants
             .iter()
             .map(|(tenant, weight, polls, name)| turns.take(tenant, *weight, compute(*polls, name, Rc::clone(&order))))
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        // One holds the turn while the others come.
-        runtime.block_on(async { all.for_each(|()| async {}).await });
-        assert_eq!((turns.line().free, turns.line().waiting.len()), (1, 0));
+        runtime.block_on(async {
+            // Somebody holds the only turn while all of them come.
+            assert!(turns.line().enter(&tenant("first"), STEP, futures::task::noop_waker_ref()).is_none());
+            assert!(futures::poll!(all.next()).is_pending());
+            turns.leave();
+            all.for_each(|()| async {}).await;
+        });
+        assert_eq!(turns.line().free, 1);
+        assert!(turns.line().waiting.is_empty());
         order.take()
     }
 

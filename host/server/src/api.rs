@@ -96,7 +96,7 @@ pub(crate) struct Api {
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/modules", get(modules::list))
-        .route("/v1/modules/{name}", put(modules::upload).get(modules::show))
+        .route("/v1/modules/{name}", put(modules::upload).get(modules::show).delete(modules::remove))
         .route("/v1/modules/{name}/roll-back", post(modules::roll_back))
         .route("/v1/requests", post(requests::submit))
         .route("/v1/requests/{id}", get(requests::read))

@@ -17,7 +17,7 @@ use super::access::{Caller, Uploader};
 use super::extract::{FRAME, ModuleName, Parameters, read_body};
 use super::problem::{Code, Problem};
 use super::signature::{Signed, check, check_known, check_presence};
-use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, RollBack};
+use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, Removed, RollBack};
 use super::{Api, limited};
 
 /// How a module is uploaded: `?dry_run=true` checks it only, `?digest=SHA256` refuses other bytes than those.
@@ -127,6 +127,26 @@ pub(super) async fn roll_back(
     version
         .map(|version| JsonBody(ModuleSummary::of(&name, version)))
         .ok_or_else(|| Problem::new(Code::Busy, "others changed it meanwhile"))
+}
+
+/// Which version is removed; the whole module where none is named.
+#[derive(Deserialize)]
+pub(super) struct RemoveQuery {
+    #[serde(default)]
+    version: Option<Digest>,
+}
+
+/// Removes a module, or one of its versions that is not active. Requests that run go on.
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Uploader(tenant): Uploader,
+    ModuleName(name): ModuleName,
+    Parameters(RemoveQuery { version }): Parameters<RemoveQuery>,
+) -> Result<JsonBody<Removed>, Problem> {
+    api.catalog.remove(&tenant, &name, version).await?;
+    tracing::info!(%tenant, module = name, version = version.map(|digest| digest.short()), "removed a module, or a version of it");
+    announce(&api, tenant).await;
+    Ok(JsonBody(Removed { name, version }))
 }
 
 /// Refuses to go back to a version that the tenant's keys do not vouch for.

@@ -84,6 +84,8 @@ codes! {
     TooManyModules CONFLICT "too many modules";
     /// Others change the same modules at the same time; trying again helps.
     Busy CONFLICT "others change it at the same time";
+    /// The version is the active one of its module.
+    VersionActive CONFLICT "the version is active";
     /// There is a tenant of that name.
     TenantExists CONFLICT "the tenant exists";
     /// Nobody could make tokens any more.
@@ -220,6 +222,7 @@ impl From<CatalogError> for Problem {
             CatalogError::Busy(_) => Code::Busy,
             CatalogError::Conflict(ModuleConflict::TaskTaken { .. }) => Code::TaskTaken,
             CatalogError::Conflict(ModuleConflict::NotFound(_)) => Code::ModuleNotFound,
+            CatalogError::Conflict(ModuleConflict::Active { .. }) => Code::VersionActive,
             CatalogError::Conflict(ModuleConflict::TooMany) => Code::TooManyModules,
             CatalogError::Conflict(ModuleConflict::TooLarge { .. }) => Code::OverBound,
         };

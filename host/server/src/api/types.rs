@@ -237,6 +237,15 @@ pub(crate) struct ModuleView {
     pub(crate) versions: Vec<Version>,
 }
 
+/// `DELETE /v1/modules/{name}`: what was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Removed {
+    /// The module.
+    pub(crate) name: String,
+    /// The version; the whole module where there is none.
+    pub(crate) version: Option<Digest>,
+}
+
 /// `POST /v1/modules/{name}/roll-back`: which version to go back to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -62,8 +62,8 @@ impl Client {
     }
 
     /// Removes something and reads what was removed.
-    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        parse(&self.call("DELETE", path, &[], ())?)
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
+        parse(&self.call("DELETE", path, query, ())?)
     }
 
     /// Sends JSON to something that answers nothing.

@@ -8,7 +8,7 @@ use super::Common;
 use super::client::{Client, module_path};
 use super::output::{Output, ago, size};
 use super::push::signature;
-use crate::api::types::{ModuleList, ModuleSummary, ModuleView, RollBack};
+use crate::api::types::{ModuleList, ModuleSummary, ModuleView, Removed, RollBack};
 use crate::escape::escape;
 
 /// Tasks named in one cell at most.
@@ -21,7 +21,9 @@ Examples:
   mogbox modules                             the active version of each module and its tasks
   mogbox modules show add                    its versions, and its tasks with their arguments
   mogbox modules roll-back add               the version before the active one serves again
-  mogbox modules roll-back add --to DIGEST   that version does")]
+  mogbox modules roll-back add --to DIGEST   that version does
+  mogbox modules delete add --force          nothing serves its tasks any more
+  mogbox modules delete add --version DIGEST only that version, which is not active")]
 pub(super) struct Modules {
     #[command(subcommand)]
     action: Option<Action>,
@@ -42,6 +44,17 @@ enum Action {
         #[arg(long, value_name = "DIGEST")]
         to: Option<String>,
     },
+    /// Remove a module, or one of its versions that is not active; requests that run go on.
+    Delete {
+        /// The module.
+        name: String,
+        /// Only this version: its digest, or as many of its first digits as name it alone.
+        #[arg(long, value_name = "DIGEST")]
+        version: Option<String>,
+        /// Say that you mean it, where the whole module goes.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 impl Modules {
@@ -50,6 +63,7 @@ impl Modules {
         match self.action {
             None => list(&client, &output),
             Some(Action::Show { name }) => show(&client, &output, &name),
+            Some(Action::Delete { name, version, force }) => delete(&client, &output, &name, version.as_deref(), force),
             Some(Action::RollBack { name, to }) => roll_back(&client, &output, &name, to.as_deref()),
         }
     }
@@ -116,6 +130,21 @@ fn roll_back(client: &Client, output: &Output, name: &str, to: Option<&str>) -> 
     }
     let tasks = task_names(&module.tasks);
     Ok(output.line(&escape(&format!("module {} is at {} again, serving {tasks}", module.name, module.digest.short())))?)
+}
+
+fn delete(client: &Client, output: &Output, name: &str, version: Option<&str>, force: bool) -> anyhow::Result<()> {
+    if version.is_none() && !force {
+        anyhow::bail!("nothing would serve the tasks of module {name:?} any more: say --force, or --version DIGEST for one version");
+    }
+    let digest = version.map(|digits| find_version(client, name, digits)).transpose()?;
+    let digest = digest.map(|digest| digest.to_string());
+    let query: Vec<_> = digest.iter().map(|digest| ("version", digest.as_str())).collect();
+    let removed: Removed = client.delete(&module_path(name, ""), &query)?;
+    if output.is_json() {
+        return output.json(&removed);
+    }
+    let what = removed.version.map_or_else(|| "deleted".to_owned(), |digest| format!("without version {} now", digest.short()));
+    Ok(output.line(&escape(&format!("module {} is {what}", removed.name)))?)
 }
 
 /// The one version whose digest begins so.

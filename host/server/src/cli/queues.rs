@@ -74,7 +74,7 @@ impl Purge {
             bail!("what is purged never runs: say --force to remove all requests of the tenant that wait in queue {queue}");
         }
         let (client, output) = (common.client()?, common.output());
-        let done: Purged = client.delete(&queue_path(&queue, "/requests"))?;
+        let done: Purged = client.delete(&queue_path(&queue, "/requests"), &[])?;
         if output.is_json() {
             return output.json(&done);
         }

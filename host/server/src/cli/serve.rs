@@ -22,6 +22,10 @@ const SHORTEST_LOST_AFTER: Duration = Duration::from_secs(1);
 /// Instead of a folder: keep nothing.
 const OFF: &str = "off";
 
+/// Turns of a thread between two looks at what has arrived. A turn may be a guest that computes for a millisecond, and one request takes
+/// several arrivals one after the other.
+const EVENT_INTERVAL: u32 = 2;
+
 /// Time that threads get to end with the node.
 const LAST_THREADS: Duration = Duration::from_secs(2);
 
@@ -206,7 +210,8 @@ fn this_program() -> anyhow::Result<PathBuf> {
 /// Runs the node on threads of its own. What computes when it has ended, such as the compiler of a module that nobody waits for any
 /// more, does not keep the process from ending.
 fn run_to_end(node: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the threads of the node")?;
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let runtime = threads.enable_all().event_interval(EVENT_INTERVAL).build().context("cannot start the threads of the node")?;
     let ended = runtime.block_on(node);
     runtime.shutdown_timeout(LAST_THREADS);
     ended

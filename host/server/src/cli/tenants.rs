@@ -129,7 +129,7 @@ impl Tenants {
                 if !force {
                     bail!("the tokens of tenant {name} and its requests that wait would go: say --force");
                 }
-                return deleted(&output, &client.delete(&tenant_path(&name))?);
+                return deleted(&output, &client.delete(&tenant_path(&name), &[])?);
             }
             Command::Set(set) => (set.name.clone(), set.change()?),
             Command::Suspend { name } => (name, suspended(true)),

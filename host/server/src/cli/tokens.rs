@@ -74,7 +74,7 @@ impl Tokens {
             }
             Command::List => list(&output, &client.get("/v1/tokens", &[])?),
             Command::Remove { id } => {
-                let removed: TokenView = client.delete(&format!("/v1/tokens/{}", encode(&id)))?;
+                let removed: TokenView = client.delete(&format!("/v1/tokens/{}", encode(&id)), &[])?;
                 if output.is_json() {
                     return output.json(&removed);
                 }

@@ -64,3 +64,20 @@ async fn where_no_node_answers_none_is_listed() {
     assert_eq!((status, list), (200, json!({"nodes": []})));
     assert_eq!(served.call("GET", "/v1/nodes?seconds=31", &Value::Null).await.0, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_is_removed_whole_or_without_an_earlier_version() {
+    let served = Served::start().await;
+    let tenant = mogbox_core::Tenant::default();
+    let old = served.api.catalog.activate(&tenant, "m", b"1", Vec::new(), None).await.unwrap().digest;
+    let active = served.api.catalog.activate(&tenant, "m", b"2", Vec::new(), None).await.unwrap().digest;
+    let (status, refused) = served.call("DELETE", &format!("/v1/modules/m?version={active}"), &Value::Null).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("version-active")));
+    let (status, removed) = served.call("DELETE", &format!("/v1/modules/m?version={old}"), &Value::Null).await;
+    assert_eq!((status, removed), (200, json!({"name": "m", "version": old})));
+    assert_eq!(served.call("GET", "/v1/modules/m", &Value::Null).await.1["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(served.call("DELETE", "/v1/modules/m?version=nothing", &Value::Null).await.0, 400);
+    assert_eq!(served.call("DELETE", "/v1/modules/m", &Value::Null).await.0, 200);
+    let (status, refused) = served.call("DELETE", "/v1/modules/m", &Value::Null).await;
+    assert_eq!((status, &refused["code"]), (404, &json!("module-not-found")));
+}
