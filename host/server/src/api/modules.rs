@@ -21,13 +21,24 @@ use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, RollBack};
 use super::{Api, limited};
 
 /// How a module is uploaded: `?dry_run=true` checks it only.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct UploadQuery {
+    /// Checks and compiles it, and activates nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// Checks an uploaded component, stores it, and makes it the active version of its name, unless it was to be checked only.
+#[utoipa::path(
+    put,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    params(UploadQuery, ("mogbox-signature" = Option<String>, Header, description = "Base64 of a .minisig file.")),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component."),
+    security(("bearer" = ["upload"])),
+    responses((status = 201, body = ModuleSummary, description = "it is active"), (status = 200, body = DryRun, description = "it was checked only"))
+)]
 pub(super) async fn upload(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
@@ -76,6 +87,13 @@ async fn check_room(api: &Api, tenant: &Tenant, limits: &Limits, name: &str, byt
 }
 
 /// The active version of each module.
+#[utoipa::path(
+    get,
+    path = "/v1/modules",
+    tag = "modules",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = ModuleList, description = "by name"))
+)]
 pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Result<JsonBody<ModuleList>, Problem> {
     let snapshot = api.catalog.modules(&tenant).await?;
     let active = |(name, module): (&String, &mogbox_core::module::Module)| Some(ModuleSummary::of(name, module.active_version()?));
@@ -83,6 +101,13 @@ pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Resu
 }
 
 /// A module with its versions.
+#[utoipa::path(
+    get,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = ModuleView, description = "the module"))
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Caller(tenant): Caller,
@@ -94,6 +119,14 @@ pub(super) async fn show(
 }
 
 /// Makes an earlier version active again.
+#[utoipa::path(
+    post,
+    path = "/v1/modules/{name}/roll-back",
+    tag = "modules",
+    request_body(content = Option<RollBack>, description = "Which version; the one before the active one where absent."),
+    security(("bearer" = ["upload"])),
+    responses((status = 200, body = ModuleSummary, description = "the version that is active now"))
+)]
 pub(super) async fn roll_back(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
