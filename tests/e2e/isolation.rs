@@ -20,7 +20,7 @@ fn push_all(api: &Api) {
 }
 
 /// The processes that a node has started.
-fn processes(node: &Node) -> Vec<u32> {
+pub(crate) fn processes(node: &Node) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{}/task", node.pid())).unwrap();
     let children = threads.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).ok());
     children.flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()).collect()

@@ -29,5 +29,6 @@ mod registry;
 mod samples;
 mod storm;
 mod tasks;
+mod tenants;
 mod tidy;
 mod uploads;

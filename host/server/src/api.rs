@@ -10,6 +10,7 @@ mod listen;
 mod metadata;
 mod modules;
 mod nodes;
+mod openapi;
 mod problem;
 mod queues;
 pub(crate) mod requests;
@@ -30,7 +31,6 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use mogbox_core::catalog::Catalog;
 use mogbox_core::config::SecretKey;
 use mogbox_core::submit::Submitter;
@@ -40,6 +40,8 @@ use mogbox_core::{Bound, Broker, Executor, Limits, ResultStore, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) use access::Gate;
 pub(crate) use guard::is_loopback;
@@ -92,30 +94,37 @@ pub(crate) struct Api {
     pub(crate) stopping: CancellationToken,
 }
 
-/// Every route.
+/// Every route, each with its description: none is added without one.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(modules::list))
+        .routes(routes!(modules::upload, modules::show, modules::remove))
+        .routes(routes!(modules::roll_back))
+        .routes(routes!(requests::submit))
+        .routes(routes!(requests::read))
+        .routes(routes!(requests::wait))
+        .routes(routes!(requests::revoke))
+        .routes(routes!(requests::tree))
+        .routes(routes!(metadata::list, metadata::patch))
+        .routes(routes!(metadata::get, metadata::put))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(nodes::list))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::purge))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::change, tenants::delete))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::remove))
+        .routes(routes!(tenants::usage))
+        .routes(routes!(openapi::show))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The API, served.
 pub(crate) fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/modules", get(modules::list))
-        .route("/v1/modules/{name}", put(modules::upload).get(modules::show).delete(modules::remove))
-        .route("/v1/modules/{name}/roll-back", post(modules::roll_back))
-        .route("/v1/requests", post(requests::submit))
-        .route("/v1/requests/{id}", get(requests::read))
-        .route("/v1/requests/{id}/wait", get(requests::wait))
-        .route("/v1/requests/{id}/revoke", post(requests::revoke))
-        .route("/v1/requests/{id}/metadata", get(metadata::list).patch(metadata::patch))
-        .route("/v1/requests/{id}/metadata/{key}", get(metadata::get).put(metadata::put))
-        .route("/v1/requests/{id}/tree", get(requests::tree))
-        .route("/v1/dead-letters", get(dead_letters::list))
-        .route("/v1/nodes", get(nodes::list))
-        .route("/v1/queues", get(queues::list))
-        .route("/v1/queues/{queue}/requests", delete(queues::purge))
-        .route("/v1/tenants", get(tenants::list).post(tenants::create))
-        .route("/v1/tenants/{tenant}", get(tenants::show).patch(tenants::change).delete(tenants::delete))
-        .route("/v1/tokens", get(tokens::list).post(tokens::create))
-        .route("/v1/tokens/{token}", delete(tokens::remove))
-        .route("/v1/usage", get(tenants::usage))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
+    let (router, _) = routes().split_for_parts();
+    router
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.limits.duration(Bound::CompileTime), in_time))
@@ -130,7 +139,7 @@ async fn no_such_route(uri: Uri) -> Problem {
         Code::NoSuchRoute,
         format!(
             "there is nothing at {shown:?}: the API is under /v1/requests, /v1/modules, /v1/queues, /v1/nodes, /v1/dead-letters, \
-             /v1/usage, /v1/tenants and /v1/tokens"
+             /v1/usage, /v1/tenants and /v1/tokens; /v1/openapi.json describes it"
         ),
     )
 }

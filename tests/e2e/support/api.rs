@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use ureq::http::Request;
+use ureq::http::request::Builder;
 
-/// A client of one node and tenant.
+/// A client of one node, for one tenant or whoever its token is for.
 #[derive(Clone)]
 pub(crate) struct Api {
     agent: ureq::Agent,
     url: String,
-    tenant: String,
+    tenant: Option<String>,
+    token: Option<String>,
 }
 
 /// Status and body of an answer.
@@ -37,40 +40,78 @@ impl Answer {
 
 impl Api {
     pub(crate) fn new(url: &str, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..Self::nobody(url) }
+    }
+
+    /// A client that names no tenant and has no token.
+    pub(crate) fn nobody(url: &str) -> Self {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { agent, url: url.to_owned(), tenant: tenant.to_owned() }
+        Self { agent, url: url.to_owned(), tenant: None, token: None }
+    }
+
+    /// A client that has a token, and names no tenant.
+    pub(crate) fn holder(url: &str, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..Self::nobody(url) }
+    }
+
+    /// The same client, naming a tenant.
+    pub(crate) fn naming(&self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
     }
 
     fn url(&self, path: &str) -> String {
+        let Some(tenant) = &self.tenant else { return format!("{}{path}", self.url) };
         let separator = if path.contains('?') { '&' } else { '?' };
-        format!("{}{path}{separator}tenant={}", self.url, self.tenant)
+        format!("{}{path}{separator}tenant={tenant}", self.url)
+    }
+
+    fn begin(&self, method: &str, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(self.url(path));
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    /// Any call. Without a body where that is null.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call_with(method, path, body, &[])
+    }
+
+    /// Any call, with more headers.
+    pub(crate) fn call_with(&self, method: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let request = headers.iter().fold(self.begin(method, path), |request, (name, value)| request.header(*name, *value));
+        answer(match body {
+            Value::Null => self.agent.run(request.body(()).unwrap()).unwrap(),
+            body => self.agent.run(request.body(body.to_string()).unwrap()).unwrap(),
+        })
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        answer(self.agent.get(self.url(path)).call().unwrap())
+        self.call("GET", path, &Value::Null)
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        answer(self.agent.post(self.url(path)).send_json(body).unwrap())
+        self.call("POST", path, body)
     }
 
     /// Gets from a node that may be gone: none where nobody answers.
     pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
-        try_answer(self.agent.get(self.url(path)).call().ok()?)
+        try_answer(self.agent.run(self.begin("GET", path).body(()).unwrap()).ok()?)
     }
 
     /// As [`Self::try_get`].
     pub(crate) fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
-        try_answer(self.agent.post(self.url(path)).send_json(body).ok()?)
+        try_answer(self.agent.run(self.begin("POST", path).body(body.to_string()).unwrap()).ok()?)
     }
 
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
-        answer(self.agent.patch(self.url(path)).send_json(body).unwrap())
+        self.call("PATCH", path, body)
     }
 
     /// Uploads a module under a name.
     pub(crate) fn upload(&self, name: &str, bytes: &[u8]) -> Answer {
-        answer(self.agent.put(self.url(&format!("/v1/modules/{name}"))).send(bytes).unwrap())
+        answer(self.agent.run(self.begin("PUT", &format!("/v1/modules/{name}")).body(bytes).unwrap()).unwrap())
     }
 
     /// Uploads a component under the name of its file.

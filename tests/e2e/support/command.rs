@@ -25,8 +25,16 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 /// What the binary reads from the environment: nothing of whoever runs the tests may reach it.
-const SETTINGS: [&str; 7] =
-    ["MOGBOX_SERVER", "MOGBOX_TENANT", "MOGBOX_REDIS", "MOGBOX_LOG", "MOGBOX_REGISTRY_USER", "MOGBOX_REGISTRY_PASSWORD", "DOCKER_CONFIG"];
+const SETTINGS: [&str; 8] = [
+    "MOGBOX_SERVER",
+    "MOGBOX_TENANT",
+    "MOGBOX_TOKEN",
+    "MOGBOX_REDIS",
+    "MOGBOX_LOG",
+    "MOGBOX_REGISTRY_USER",
+    "MOGBOX_REGISTRY_PASSWORD",
+    "DOCKER_CONFIG",
+];
 
 /// A command without the settings of whoever runs the tests.
 pub(crate) fn untold(program: impl AsRef<OsStr>) -> Command {

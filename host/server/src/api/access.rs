@@ -1,5 +1,6 @@
 //! Who may call. Without any token, whoever reaches the loopback address may do everything, and other web sites are kept out; with one,
-//! every call but those for a node's health needs a token. What a handler needs is in its signature: an extractor for each scope.
+//! every call but those for a node's health and the API's description needs a token. What a handler needs is in its signature: an extractor
+//! for each scope.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +30,7 @@ const FRESH: Duration = Duration::from_secs(1);
 const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Answers without a token.
-const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/v1/openapi.json"];
 
 /// The tokens of a store, and whether any is needed.
 pub(crate) struct Gate {

@@ -18,8 +18,11 @@ const MOST: usize = 1_000;
 const MOST_BYTES: usize = 16 << 20;
 
 /// How many to list: `?most=N`, 1 to 1,000; 100 where absent.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// How many; 100 where absent.
+    #[param(minimum = 1, maximum = 1000)]
     most: Option<usize>,
 }
 
@@ -34,6 +37,14 @@ impl Wanted {
 }
 
 /// The newest dead letters of the queues that this node takes requests from, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/dead-letters",
+    tag = "dead-letters",
+    params(Wanted),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = DeadLetterList, description = "newest first"))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Caller(tenant): Caller,

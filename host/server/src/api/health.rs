@@ -14,11 +14,23 @@ use super::types::Health;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    responses((status = 200, body = Health, description = "it lives"))
+)]
 pub(super) async fn live() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
 /// The node can do its work.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = 200, body = Health, description = "it is ready"))
+)]
 pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Health>, Problem> {
     if api.draining.is_cancelled() {
         return Err(Problem::new(Code::NotReady, "the node is shutting down"));

@@ -14,11 +14,25 @@ use super::requests::not_found;
 use super::{Api, limited};
 
 /// All metadata, as one object.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}/metadata",
+    tag = "metadata",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Object, description = "values by key"))
+)]
 pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller, Target(id): Target) -> Result<JsonBody<Entries>, Problem> {
     read(&api, &tenant, id).await.map(JsonBody)
 }
 
 /// The value under one key.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}/metadata/{key}",
+    tag = "metadata",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = serde_json::Value, description = "the value"))
+)]
 pub(super) async fn get(
     State(api): State<Api>,
     Caller(tenant): Caller,
@@ -31,6 +45,14 @@ pub(super) async fn get(
 }
 
 /// Stores the value of one key.
+#[utoipa::path(
+    put,
+    path = "/v1/requests/{id}/metadata/{key}",
+    tag = "metadata",
+    request_body(content = serde_json::Value, description = "The value."),
+    security(("bearer" = ["submit"])),
+    responses((status = 204, description = "it is stored"))
+)]
 pub(super) async fn put(
     State(api): State<Api>,
     Sender(tenant): Sender,
@@ -43,6 +65,14 @@ pub(super) async fn put(
 }
 
 /// Stores several keys, all or none.
+#[utoipa::path(
+    patch,
+    path = "/v1/requests/{id}/metadata",
+    tag = "metadata",
+    request_body(content = Object, description = "Values by key."),
+    security(("bearer" = ["submit"])),
+    responses((status = 204, description = "all are stored"))
+)]
 pub(super) async fn patch(State(api): State<Api>, Sender(tenant): Sender, Target(id): Target, body: Body) -> Result<StatusCode, Problem> {
     let entries: Entries = read_entries(&api, &tenant, body).await?;
     write(&api, &tenant, id, &entries).await

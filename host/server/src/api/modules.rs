@@ -20,16 +20,29 @@ use super::signature::{Signed, check, check_known, check_presence};
 use super::types::{DryRun, ModuleList, ModuleSummary, ModuleView, Removed, RollBack};
 use super::{Api, limited};
 
-/// How a module is uploaded: `?dry_run=true` checks it only, `?digest=SHA256` refuses other bytes than those.
-#[derive(Deserialize)]
+/// How a module is uploaded.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct UploadQuery {
+    /// Checks and compiles it, and activates nothing.
     #[serde(default)]
     dry_run: bool,
+    /// SHA-256 of the bytes: others are refused.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     digest: Option<Digest>,
 }
 
 /// Checks an uploaded component, stores it, and makes it the active version of its name, unless it was to be checked only.
+#[utoipa::path(
+    put,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    params(UploadQuery, ("mogbox-signature" = Option<String>, Header, description = "Base64 of a .minisig file.")),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component."),
+    security(("bearer" = ["upload"])),
+    responses((status = 201, body = ModuleSummary, description = "it is active"), (status = 200, body = DryRun, description = "it was checked only"))
+)]
 pub(super) async fn upload(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
@@ -90,6 +103,13 @@ async fn check_room(api: &Api, tenant: &Tenant, limits: &Limits, name: &str, byt
 }
 
 /// The active version of each module.
+#[utoipa::path(
+    get,
+    path = "/v1/modules",
+    tag = "modules",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = ModuleList, description = "by name"))
+)]
 pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Result<JsonBody<ModuleList>, Problem> {
     let snapshot = api.catalog.modules(&tenant).await?;
     let active = |(name, module): (&String, &mogbox_core::module::Module)| Some(ModuleSummary::of(name, module.active_version()?));
@@ -97,6 +117,13 @@ pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Resu
 }
 
 /// A module with its versions.
+#[utoipa::path(
+    get,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = ModuleView, description = "the module"))
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     Caller(tenant): Caller,
@@ -108,6 +135,14 @@ pub(super) async fn show(
 }
 
 /// Makes an earlier version active again.
+#[utoipa::path(
+    post,
+    path = "/v1/modules/{name}/roll-back",
+    tag = "modules",
+    request_body(content = Option<RollBack>, description = "Which version; the one before the active one where absent."),
+    security(("bearer" = ["upload"])),
+    responses((status = 200, body = ModuleSummary, description = "the version that is active now"))
+)]
 pub(super) async fn roll_back(
     State(api): State<Api>,
     Uploader(tenant): Uploader,
@@ -129,14 +164,25 @@ pub(super) async fn roll_back(
         .ok_or_else(|| Problem::new(Code::Busy, "others changed it meanwhile"))
 }
 
-/// Which version is removed; the whole module where none is named.
-#[derive(Deserialize)]
+/// What is removed.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RemoveQuery {
+    /// The version, which is not the active one; the whole module where none is named.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     version: Option<Digest>,
 }
 
 /// Removes a module, or one of its versions that is not active. Requests that run go on.
+#[utoipa::path(
+    delete,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    params(RemoveQuery),
+    security(("bearer" = ["upload"])),
+    responses((status = 200, body = Removed, description = "what was removed"))
+)]
 pub(super) async fn remove(
     State(api): State<Api>,
     Uploader(tenant): Uploader,

@@ -21,8 +21,11 @@ const LONGEST: f64 = 30.0;
 const SHOWN: usize = 200;
 
 /// How long nodes get to answer: `?seconds=N`, above 0 and up to 30, fractions allowed; 1 where absent.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Patience {
+    /// How long nodes get to answer; 1 where absent.
+    #[param(exclusive_minimum = 0, maximum = 30)]
     seconds: Option<f64>,
 }
 
@@ -37,6 +40,14 @@ impl Patience {
 }
 
 /// Every node that answers, with the requests of the tenant that it runs.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes",
+    tag = "nodes",
+    params(Patience),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = NodeList, description = "the nodes that answered"))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Caller(tenant): Caller,

@@ -13,15 +13,16 @@ use mogbox_core::revoke::RevokeError;
 use mogbox_core::store::StoreError;
 use mogbox_core::submit::SubmitError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The media type of a problem.
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Declares every code once: its name on the wire, HTTP status, title and meaning.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident $status:ident $title:literal;)*) => {
         /// What kind of problem it is. Stable: clients decide by it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "kebab-case")]
         pub(crate) enum Code { $($(#[$doc])* $variant,)* }
 
@@ -117,7 +118,7 @@ codes! {
 }
 
 /// A problem as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
     /// Its kind.
     pub(crate) code: Code,

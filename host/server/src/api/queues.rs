@@ -18,12 +18,26 @@ const BATCH: usize = 128;
 const MOST: usize = 100_000;
 
 /// Each queue with what of the tenant lies in it.
+#[utoipa::path(
+    get,
+    path = "/v1/queues",
+    tag = "queues",
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = QueueList, description = "the queues"))
+)]
 pub(super) async fn list(State(api): State<Api>, Caller(tenant): Caller) -> Result<JsonBody<QueueList>, Problem> {
     let view = |(name, backlog)| QueueView { name, backlog };
     Ok(JsonBody(QueueList { queues: api.broker.queues(&tenant).await?.into_iter().map(view).collect() }))
 }
 
 /// Removes the tenant's requests that nobody runs now, and revokes them with all below them, so that whoever waits for one learns of it.
+#[utoipa::path(
+    delete,
+    path = "/v1/queues/{queue}/requests",
+    tag = "queues",
+    security(("bearer" = ["submit"])),
+    responses((status = 200, body = Purged, description = "what was removed"))
+)]
 pub(super) async fn purge(State(api): State<Api>, Sender(tenant): Sender, Queue(queue): Queue) -> Result<JsonBody<Purged>, Problem> {
     known(&api, &tenant, &queue).await?;
     let purged = purge_queue(&api, &tenant, &queue).await?;

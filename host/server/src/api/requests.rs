@@ -31,6 +31,14 @@ pub(crate) const DEEPEST: usize = 50;
 pub(crate) const WIDEST: usize = 1_000;
 
 /// Takes a request in.
+#[utoipa::path(
+    post,
+    path = "/v1/requests",
+    tag = "requests",
+    request_body = NewRequest,
+    security(("bearer" = ["submit"])),
+    responses((status = 202, body = Submitted, description = "it is taken"))
+)]
 pub(super) async fn submit(FromState(api): FromState<Api>, Sender(tenant): Sender, body: Body) -> Result<Response, Problem> {
     let terms = api.tenants.terms(&tenant);
     let limits = &terms.limits;
@@ -63,8 +71,10 @@ fn request(new: NewRequest) -> Request {
 }
 
 /// Which parts to read beside the result: `?fields=value,metadata`; all where absent.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Fields {
+    /// Parts to read, with commas between them: some of value, metadata, children, report; all where absent.
     fields: Option<String>,
 }
 
@@ -86,6 +96,14 @@ impl Fields {
 }
 
 /// Reads a request.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}",
+    tag = "requests",
+    params(Fields),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = RequestView, description = "the request"))
+)]
 pub(super) async fn read(
     FromState(api): FromState<Api>,
     Caller(tenant): Caller,
@@ -98,8 +116,11 @@ pub(super) async fn read(
 }
 
 /// How long to wait: `?seconds=N`, 0 to 60, fractions allowed; 30 where absent.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitTime {
+    /// How long to wait at most; 30 where absent.
+    #[param(minimum = 0, maximum = 60)]
     seconds: Option<f64>,
 }
 
@@ -114,6 +135,14 @@ impl WaitTime {
 }
 
 /// Waits until a request is final, or so long, and reads it.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}/wait",
+    tag = "requests",
+    params(WaitTime, Fields),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = RequestView, description = "the request, done or not"))
+)]
 pub(super) async fn wait(
     FromState(api): FromState<Api>,
     Caller(tenant): Caller,
@@ -135,13 +164,23 @@ pub(super) async fn wait(
 }
 
 /// Whether what a request that is done submitted is to be revoked as well: `?force=true`.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Force {
+    /// Also what a request that is done submitted.
     #[serde(default)]
     force: bool,
 }
 
 /// Revokes a request with everything below it.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{id}/revoke",
+    tag = "requests",
+    params(Force),
+    security(("bearer" = ["submit"])),
+    responses((status = 200, body = Revoked, description = "what became of it"))
+)]
 pub(super) async fn revoke(
     FromState(api): FromState<Api>,
     Sender(tenant): Sender,
@@ -155,9 +194,14 @@ pub(super) async fn revoke(
 }
 
 /// How much of a tree to read: `?depth=N&width=N`; 3 levels and 16 children of each where absent, as Mognet's command line shows.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct TreeExtent {
+    /// Levels; 3 where absent.
+    #[param(minimum = 1, maximum = 50)]
     depth: Option<usize>,
+    /// Children of each request; 16 where absent.
+    #[param(minimum = 1, maximum = 1000)]
     width: Option<usize>,
 }
 
@@ -173,6 +217,14 @@ impl TreeExtent {
 }
 
 /// Reads a request with what it submitted.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}/tree",
+    tag = "requests",
+    params(TreeExtent),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Object, description = "the request as `result`, what it submitted as `children` of the same shape, and how many are `left_off`"))
+)]
 pub(super) async fn tree(
     FromState(api): FromState<Api>,
     Caller(tenant): Caller,

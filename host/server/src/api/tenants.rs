@@ -25,6 +25,13 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_TRIES: usize = 20;
 
 /// All tenants that have a record, by name.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants",
+    tag = "tenants",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = TenantList, description = "by name"))
+)]
 pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody<TenantList>, Problem> {
     let (mut after, mut tenants) = (0, Vec::new());
     loop {
@@ -43,6 +50,14 @@ pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody
 }
 
 /// Makes a tenant.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants",
+    tag = "tenants",
+    request_body = NewTenant,
+    security(("bearer" = ["admin"])),
+    responses((status = 201, body = TenantView, description = "it is made"))
+)]
 pub(super) async fn create(State(api): State<Api>, _: Operator, body: Body) -> Result<(StatusCode, JsonBody<TenantView>), Problem> {
     let NewTenant { name, change } = read_json(body, MAX_BODY, over).await?;
     let record = changed_record(&api, &name, &change, TenantRecord::new(Timestamp::now()))?;
@@ -63,12 +78,27 @@ fn changed_record(api: &Api, name: &Tenant, change: &TenantChange, before: Tenan
 }
 
 /// A tenant's record.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}",
+    tag = "tenants",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = TenantView, description = "the record"))
+)]
 pub(super) async fn show(State(api): State<Api>, _: Operator, TenantName(name): TenantName) -> Result<JsonBody<TenantView>, Problem> {
     let (_, record) = record(&api, &name).await?;
     Ok(JsonBody(TenantView::of(name, record)))
 }
 
 /// Changes some of a tenant's record; what is null goes back to what the node has for everybody.
+#[utoipa::path(
+    patch,
+    path = "/v1/tenants/{tenant}",
+    tag = "tenants",
+    request_body = TenantChange,
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = TenantView, description = "the record now"))
+)]
 pub(super) async fn change(
     State(api): State<Api>,
     _: Operator,
@@ -89,6 +119,13 @@ pub(super) async fn change(
 }
 
 /// Removes a tenant: its tokens, its requests that wait, and its record. Its modules stay; its results end with their time to live.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}",
+    tag = "tenants",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = Deleted, description = "what was removed"))
+)]
 pub(super) async fn delete(State(api): State<Api>, _: Operator, TenantName(name): TenantName) -> Result<JsonBody<Deleted>, Problem> {
     let (revision, _) = record(&api, &name).await?;
     let is_its = |grant: &Grant| matches!(grant, Grant::Tenant { tenant, .. } if *tenant == name);
@@ -118,9 +155,12 @@ async fn changed(api: &Api, tenant: &Tenant) {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default)]
 pub(super) struct UsageQuery {
+    /// How many days; 30 where absent.
+    #[param(minimum = 1, maximum = 400)]
     days: usize,
 }
 
@@ -131,6 +171,14 @@ impl Default for UsageQuery {
 }
 
 /// What a tenant used on each of the last days, today first.
+#[utoipa::path(
+    get,
+    path = "/v1/usage",
+    tag = "usage",
+    params(UsageQuery),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = UsageView, description = "today first"))
+)]
 pub(super) async fn usage(
     State(api): State<Api>,
     Caller(tenant): Caller,

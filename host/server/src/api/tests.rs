@@ -1,6 +1,7 @@
 //! The API over real connections, on a real store and broker in a temporary folder. No worker runs: requests stay as they are.
 
 mod access;
+mod openapi;
 mod operators;
 
 use std::io::{Read as _, Write as _};

@@ -15,6 +15,14 @@ use super::problem::{Code, Problem};
 use super::types::{NewToken, TokenCreated, TokenList, TokenView};
 
 /// Makes a token.
+#[utoipa::path(
+    post,
+    path = "/v1/tokens",
+    tag = "tokens",
+    request_body = NewToken,
+    security(("bearer" = ["admin"])),
+    responses((status = 201, body = TokenCreated, description = "it is made, and shown here only"))
+)]
 pub(super) async fn create(State(api): State<Api>, _: Operator, body: Body) -> Result<(StatusCode, JsonBody<TokenCreated>), Problem> {
     let over = || Problem::new(Code::OverBound, format!("the body is over {FRAME} bytes"));
     let NewToken { admin, tenant, scopes, note } = read_json(body, FRAME, over).await?;
@@ -59,6 +67,13 @@ async fn granted(api: &Api, admin: bool, tenant: Option<Tenant>, mut scopes: Vec
 }
 
 /// All tokens, without what lets anybody in, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/tokens",
+    tag = "tokens",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = TokenList, description = "the newest first"))
+)]
 pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody<TokenList>, Problem> {
     let mut records = api.gate.tokens().list().await?;
     records.sort_by_key(|record| std::cmp::Reverse(record.created));
@@ -66,6 +81,13 @@ pub(super) async fn list(State(api): State<Api>, _: Operator) -> Result<JsonBody
 }
 
 /// Removes a token: whoever holds it is refused from now on.
+#[utoipa::path(
+    delete,
+    path = "/v1/tokens/{token}",
+    tag = "tokens",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, body = TokenView, description = "it is removed"))
+)]
 pub(super) async fn remove(State(api): State<Api>, _: Operator, TokenId(id): TokenId) -> Result<JsonBody<TokenView>, Problem> {
     let records = api.gate.tokens().list().await?;
     let known = || Problem::new(Code::TokenNotFound, format!("there is no token {id}"));

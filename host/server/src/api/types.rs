@@ -1,47 +1,55 @@
 //! The bodies of `/v1`, shared by the API that writes them and the command line that reads them. All JSON; times are RFC 3339,
 //! ids are UUIDs, digests are SHA-256 in hexadecimal.
 
+mod modules;
+mod operators;
 mod tenants;
 
-use jiff::Timestamp;
-use mogbox_core::broker::{Backlog, DeadLetter};
-use mogbox_core::module::{Inspection, TaskDescription, Version};
 use mogbox_core::result::{Exception, Value};
-use mogbox_core::signature::KeyId;
-use mogbox_core::{Deadline, Digest, Entries, Json, NodeId, QueueName, Report, RequestId, RequestResult, State, TaskName};
+use mogbox_core::{Deadline, Entries, Json, QueueName, Report, RequestId, RequestResult, State, TaskName};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub(crate) use modules::*;
+pub(crate) use operators::*;
 pub(crate) use tenants::*;
 
 /// `POST /v1/requests`: a request to submit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRequest {
     /// The task.
+    #[schema(value_type = String)]
     pub(crate) name: TaskName,
     /// Arguments by position.
     #[serde(default)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub(crate) args: Vec<Json>,
     /// Arguments by name.
     #[serde(default)]
+    #[schema(value_type = Object)]
     pub(crate) kwargs: Entries,
     /// Metadata of the result from its start.
     #[serde(default)]
+    #[schema(value_type = Object)]
     pub(crate) metadata: Entries,
     /// 0 (last) to 10 (first); 5 where absent.
     #[serde(default)]
     pub(crate) priority: Option<u8>,
     /// When to stop and revoke it: an ISO 8601 duration from its start, seconds from its start, or a moment.
     #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub(crate) deadline: Option<Deadline>,
     /// The queue to go through; `tasks` where absent.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub(crate) queue: Option<QueueName>,
     /// Milliseconds to hold it back first.
     #[serde(default)]
     pub(crate) delay_ms: u64,
     /// Its id; a random one where absent. Submitting the same id again is safe and changes nothing.
     #[serde(default)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     pub(crate) id: Option<RequestId>,
     /// Take it although no active module serves the task now.
     #[serde(default)]
@@ -49,39 +57,46 @@ pub(crate) struct NewRequest {
 }
 
 /// The answer to a submission.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Submitted {
     /// The request.
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: RequestId,
     /// The task.
+    #[schema(value_type = String)]
     pub(crate) name: TaskName,
 }
 
 /// `GET /v1/requests/{id}`: all there is of a request. What was not asked for, or is not there, is absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RequestView {
     /// Mognet's result: state, times, counts.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub(crate) result: RequestResult,
     /// What the task returned, on SUCCESS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub(crate) value: Option<Json>,
     /// Why it ended otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ErrorView>,
     /// Metadata, sorted by key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub(crate) metadata: Option<Entries>,
     /// Requests that it submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub(crate) children: Option<Vec<RequestId>>,
     /// Receipt and log of its last finished attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub(crate) report: Option<Report>,
 }
 
 /// Why a request did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ErrorView {
     /// What kind of end it was.
     pub(crate) code: ErrorCode,
@@ -96,7 +111,7 @@ pub(crate) struct ErrorView {
 }
 
 /// The kinds of end that are no success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ErrorCode {
     /// The task failed, crashed, or went over a bound.
@@ -151,11 +166,13 @@ impl RequestView {
 }
 
 /// `POST /v1/requests/{id}/revoke`: what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Revoked {
     /// The request.
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: RequestId,
     /// Its state now: REVOKED, or the final state it had already.
+    #[schema(value_type = String)]
     pub(crate) state: State,
     /// Requests that were revoked, descendants included; 0 where it was final already.
     pub(crate) revoked: usize,
@@ -163,155 +180,8 @@ pub(crate) struct Revoked {
     pub(crate) complete: bool,
 }
 
-/// `PUT /v1/modules/{name}` and each entry of `GET /v1/modules`: the active version of a module.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ModuleSummary {
-    /// The module's name.
-    pub(crate) name: String,
-    /// SHA-256 of the active version.
-    pub(crate) digest: Digest,
-    /// Its bytes.
-    pub(crate) size: u64,
-    /// When it was uploaded.
-    pub(crate) uploaded: Timestamp,
-    /// What it serves.
-    pub(crate) tasks: Vec<TaskDescription>,
-    /// The key that signed it, where the tenant asks for signatures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) signed_by: Option<KeyId>,
-}
-
-impl ModuleSummary {
-    /// A version under its module's name.
-    pub(crate) fn of(name: &str, version: &Version) -> Self {
-        let Version { digest, size, uploaded, tasks, signed_by } = version.clone();
-        Self { name: name.to_owned(), digest, size, uploaded, tasks, signed_by }
-    }
-}
-
-/// `PUT /v1/modules/{name}?dry_run=true`: what the module is, which was not activated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct DryRun {
-    /// The name under which it would be active.
-    pub(crate) name: String,
-    /// SHA-256 of its bytes.
-    pub(crate) digest: Digest,
-    /// Its bytes.
-    pub(crate) size: u64,
-    /// What it imports.
-    pub(crate) imports: Vec<String>,
-    /// What it exports.
-    pub(crate) exports: Vec<String>,
-    /// What it would serve.
-    pub(crate) tasks: Vec<TaskDescription>,
-    /// Bytes of its machine code.
-    pub(crate) compiled_bytes: u64,
-    /// How long it took to compile; none where it was compiled before.
-    pub(crate) compile_ms: Option<u64>,
-}
-
-impl DryRun {
-    /// What was found in the module that would be this version. Field by field: what is flattened does not keep JSON as text.
-    pub(crate) fn of(name: String, version: Version, inspection: Inspection) -> Self {
-        let Inspection { imports, exports, tasks: _, compiled_bytes, compile_ms } = inspection;
-        let Version { digest, size, tasks, .. } = version;
-        Self { name, digest, size, imports, exports, tasks, compiled_bytes, compile_ms }
-    }
-}
-
-/// `GET /v1/modules`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ModuleList {
-    /// Sorted by name.
-    pub(crate) modules: Vec<ModuleSummary>,
-}
-
-/// `GET /v1/modules/{name}`: a module with its versions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ModuleView {
-    /// The module's name.
-    pub(crate) name: String,
-    /// The version that serves requests.
-    pub(crate) active: Digest,
-    /// Every version kept, oldest first.
-    pub(crate) versions: Vec<Version>,
-}
-
-/// `DELETE /v1/modules/{name}`: what was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Removed {
-    /// The module.
-    pub(crate) name: String,
-    /// The version; the whole module where there is none.
-    pub(crate) version: Option<Digest>,
-}
-
-/// `POST /v1/modules/{name}/roll-back`: which version to go back to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RollBack {
-    /// The version; the one before the active one where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) to: Option<Digest>,
-}
-
-/// `GET /v1/dead-letters?most=N`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DeadLetterList {
-    /// Newest first.
-    pub(crate) dead_letters: Vec<DeadLetter>,
-    /// Letters asked for that are not here, as all bodies together would be too large for one answer.
-    pub(crate) left_off: usize,
-}
-
-/// `GET /v1/nodes`: the nodes that answered, sorted by id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NodeList {
-    /// Workers of Mognet's among them where requests come over RabbitMQ.
-    pub(crate) nodes: Vec<NodeView>,
-}
-
-/// What a node runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NodeView {
-    /// Which node.
-    pub(crate) node_id: NodeId,
-    /// The requests of the tenant, oldest first.
-    pub(crate) running_requests: Vec<RequestResult>,
-    /// Requests that are not here: more than are shown, or their results are gone.
-    pub(crate) left_off: usize,
-}
-
-/// `GET /v1/queues`: the queues that the node takes requests from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct QueueList {
-    /// In the order that the node was given them.
-    pub(crate) queues: Vec<QueueView>,
-}
-
-/// What of a tenant lies in a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct QueueView {
-    /// The queue.
-    pub(crate) name: QueueName,
-    /// Counts of requests.
-    #[serde(flatten)]
-    pub(crate) backlog: Backlog,
-}
-
-/// `DELETE /v1/queues/{queue}/requests`: what was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Purged {
-    /// The queue.
-    pub(crate) queue: QueueName,
-    /// Requests that were removed; they are REVOKED now.
-    pub(crate) purged: usize,
-    /// Whether the queue was found empty; false where more lie in it than one call removes.
-    pub(crate) complete: bool,
-}
-
 /// `GET /healthz` and `GET /readyz` where all is well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`.
     pub(crate) status: String,

@@ -6,7 +6,7 @@ use super::Served;
 
 impl Served {
     /// A call with a token.
-    async fn as_holder(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(super) async fn as_holder(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: any.example\r\nAuthorization: Bearer {token}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -18,14 +18,14 @@ impl Served {
     }
 
     /// Makes an operator's token: from then on every call needs one.
-    async fn operator(&self) -> String {
+    pub(super) async fn operator(&self) -> String {
         let (status, made) = self.call("POST", "/v1/tokens", &json!({"admin": true, "note": "first"})).await;
         assert_eq!(status, 201, "{made}");
         made["token"].as_str().unwrap().to_owned()
     }
 
     /// Makes a tenant with a token.
-    async fn tenant(&self, operator: &str, name: &str, scopes: &[&str]) -> String {
+    pub(super) async fn tenant(&self, operator: &str, name: &str, scopes: &[&str]) -> String {
         let (status, made) = self.as_holder(operator, "POST", "/v1/tenants", &json!({"name": name})).await;
         assert_eq!(status, 201, "{made}");
         let (status, made) = self.as_holder(operator, "POST", "/v1/tokens", &json!({"tenant": name, "scopes": scopes})).await;

@@ -13,13 +13,14 @@ use mogbox_core::tokens::{Grant, Scope, TokenRecord};
 use mogbox_core::usage::Usage;
 use mogbox_core::{Isolation, TaskName, Tenant, TenantRecord};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 /// Bounds by name, each with its value, or null for what holds without it.
 pub(crate) type LimitChanges = BTreeMap<String, Option<String>>;
 
 /// `PATCH /v1/tenants/{tenant}`: what is to be changed; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantChange {
     /// Takes no new requests and runs none.
@@ -30,27 +31,33 @@ pub(crate) struct TenantChange {
     pub(crate) trusted: Option<bool>,
     /// Where its attempts run: `shared` or `process`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) isolation: Option<Isolation>,
     /// Keys of which one has to sign each module: all of them, instead of those before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub(crate) signing_keys: Option<Vec<PublicKey>>,
     /// Where its tasks may send HTTP requests: all rules, instead of those before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub(crate) http: Option<HttpRules>,
     /// What its tasks are configured with, by key; null for nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) config: BTreeMap<String, Option<String>>,
     /// The same, sealed before they are stored, and never shown.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
     pub(crate) secrets: BTreeMap<String, Option<Secret>>,
     /// Its part where there is more work than nodes can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) weight: Option<u32>,
     /// Bounds of the tenant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
     pub(crate) limits: LimitChanges,
     /// Bounds of single tasks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, Option<String>>>)]
     pub(crate) task_limits: BTreeMap<TaskName, LimitChanges>,
 }
 
@@ -137,9 +144,10 @@ fn change(overrides: &mut Overrides, changes: &LimitChanges) -> Result<(), Limit
 }
 
 /// `POST /v1/tenants`: a tenant to make.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct NewTenant {
     /// Its name.
+    #[schema(value_type = String)]
     pub(crate) name: Tenant,
     /// What is laid down for it.
     #[serde(flatten)]
@@ -147,12 +155,14 @@ pub(crate) struct NewTenant {
 }
 
 /// A tenant with its record, of whose secrets only the names are shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TenantView {
     /// Its name.
+    #[schema(value_type = String)]
     pub(crate) name: Tenant,
     /// What is laid down for it.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub(crate) record: TenantRecord,
     /// Names of its secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -168,16 +178,17 @@ impl TenantView {
 }
 
 /// `GET /v1/tenants`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TenantList {
     /// By name.
     pub(crate) tenants: Vec<TenantView>,
 }
 
 /// `DELETE /v1/tenants/{tenant}`: what was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Deleted {
     /// Whose.
+    #[schema(value_type = String)]
     pub(crate) name: Tenant,
     /// Tokens that let nobody in any more.
     pub(crate) tokens: usize,
@@ -186,7 +197,7 @@ pub(crate) struct Deleted {
 }
 
 /// `POST /v1/tokens`: a token to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
     /// An operator's.
@@ -194,9 +205,11 @@ pub(crate) struct NewToken {
     pub(crate) admin: bool,
     /// Or this tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) tenant: Option<Tenant>,
     /// For what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub(crate) scopes: Vec<Scope>,
     /// What it is for, for people.
     #[serde(default)]
@@ -204,7 +217,7 @@ pub(crate) struct NewToken {
 }
 
 /// A token without what lets anybody in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TokenView {
     /// By which it is named.
     pub(crate) id: String,
@@ -213,15 +226,19 @@ pub(crate) struct TokenView {
     pub(crate) admin: bool,
     /// Or this tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) tenant: Option<Tenant>,
     /// For what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub(crate) scopes: Vec<Scope>,
     /// What it is for, for people.
     pub(crate) note: String,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created: Timestamp,
     /// When it was last used, to the minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) last_used: Option<Timestamp>,
 }
 
@@ -237,7 +254,7 @@ impl From<TokenRecord> for TokenView {
 }
 
 /// The answer to `POST /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TokenCreated {
     /// What lets its holder in. Shown here only.
     pub(crate) token: String,
@@ -247,26 +264,29 @@ pub(crate) struct TokenCreated {
 }
 
 /// `GET /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TokenList {
     /// The newest first.
     pub(crate) tokens: Vec<TokenView>,
 }
 
 /// What was used in a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DayUsage {
     /// The day, UTC.
+    #[schema(value_type = String, format = Date)]
     pub(crate) day: Date,
     /// The sums.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub(crate) usage: Usage,
 }
 
 /// `GET /v1/usage`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct UsageView {
     /// Whose.
+    #[schema(value_type = String)]
     pub(crate) tenant: Tenant,
     /// Today first.
     pub(crate) days: Vec<DayUsage>,
