@@ -10,13 +10,11 @@ fn a_guest_learns_nothing_of_another_tenants_request() {
     let done = victim.tenant("honest").submit("example.add", json!([20, 22]), json!({ "user_id": "dol" }));
     victim.tenant("honest").wait(&done);
     let absent = "9b09b78c-688f-4d40-b7ba-1a1fb10215e2".to_owned();
-    let told: Vec<String> = [&done, &absent]
-        .map(|id| {
-            let request = victim.ends("hostile.wait_for", json!([id]), "FAILURE", "is no child of request");
-            assert!(!request.to_string().contains("dol") && !request["error"].to_string().contains("42"), "{request}");
-            message(&request).replace(id, "ID").replace(request["id"].as_str().unwrap(), "OWN")
-        })
-        .to_vec();
+    let told = [&done, &absent].map(|id| {
+        let request = victim.ends("hostile.wait_for", json!([id]), "FAILURE", "is no child of request");
+        assert!(!request.to_string().contains("dol"), "{request}");
+        message(&request).replace(id, "ID").replace(request["id"].as_str().unwrap(), "OWN")
+    });
     assert_eq!(told[0], told[1], "whether there is one is nobody's business");
 }
 

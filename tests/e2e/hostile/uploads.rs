@@ -9,6 +9,8 @@ mod encode;
 mod names;
 mod parts;
 
+use serde_json::json;
+
 use super::victim::Victim;
 
 /// What somebody uploads, and what he is told.
@@ -23,15 +25,20 @@ fn upload(name: &'static str, bytes: impl Into<Vec<u8>>, told: &'static str) -> 
     Upload { name, bytes: bytes.into(), told }
 }
 
-/// Each of them is refused with what is told.
+/// Each of them is refused with what is told, and the node is none the worse after each.
 #[track_caller]
-#[allow(clippy::print_stdout, reason = "which of a table it was is printed for whoever looks at a failure")]
 fn are_refused(uploads: impl IntoIterator<Item = Upload>) {
     let victim = Victim::with_defaults();
-    victim.while_others_work(|| {
-        for Upload { name, bytes, told } in uploads {
-            println!("{name}: {} bytes", bytes.len());
-            victim.refuses(&bytes, told);
-        }
+    let api = victim.tenant("refused");
+    let otherwise: Vec<String> = victim.while_others_work(|| {
+        let told_otherwise = |Upload { name, bytes, told }: Upload| {
+            let answer = api.upload("guest", &bytes);
+            victim.still_serves(name);
+            let as_told = answer.body["code"] == "module-refused" && answer.body["detail"].as_str().is_some_and(|text| text.contains(told));
+            (!as_told).then(|| format!("{name}: {answer:?} is not {told:?}"))
+        };
+        uploads.into_iter().filter_map(told_otherwise).collect()
     });
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
+    assert_eq!(api.get("/v1/modules").ok()["modules"], json!([]));
 }
