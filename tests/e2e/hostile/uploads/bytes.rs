@@ -48,7 +48,7 @@ fn components_that_lie_about_their_lengths_are_refused() {
         upload("a section of four gibibytes", with(&[1, 0xff, 0xff, 0xff, 0xff, 0x0f]), "module section is too large"),
         upload("a length that is no number", with(&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), "invalid var_u32"),
         upload("a length that never ends", with(&[0x80; 4096]), invalid),
-        upload("a section that there is not", with(&section(200, b"x")), "malformed section id: 200"),
+        upload("a section that there is not", with(&section(200, b"x")), "malformed section id"),
         upload("four billion types", component(&[section(7, &[0xff, 0xff, 0xff, 0xff, 0x0f])]), "it has 4294967295 types or more"),
         upload("four billion imports", component(&[section(10, &[0xff, 0xff, 0xff, 0xff, 0x0f])]), "it has 4294967295 imports or more"),
         upload("sections that are out of order", with_module(&[section(3, &[0]), section(1, &[0])]), "out of order"),
