@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::repository;
 
 /// A declaration in a source, and how the README says it.
-const FIXED: [(&str, &str, &str); 35] = [
+const FIXED: [(&str, &str, &str); 37] = [
     ("host/core/src/entries.rs", "MAX_KEY: usize = 256;", "a key has at most 256 bytes"),
     ("host/core/src/json.rs", "MAX_DEPTH: usize = 64;", "JSON is nested at most 64 deep"),
     ("host/core/src/submit.rs", "MAX_ARGUMENTS: usize = 1_000;", "at most 1,000 arguments"),
@@ -43,7 +43,9 @@ const FIXED: [(&str, &str, &str); 35] = [
     ("host/runtime/src/inspect/describe.rs", "MAX_SCHEMA: usize = 64 << 10;", "64 KiB a schema"),
     ("host/server/src/api/listen.rs", "MAX_CONNECTIONS: usize = 1_024;", "1,024 connections"),
     ("host/server/src/api.rs", "MAX_WAITS: usize = 900;", "900 calls that wait"),
-    ("host/server/src/api.rs", "MAX_UPLOADS: usize = 4;", "4 uploads at once"),
+    ("host/server/src/api/turns.rs", "MAX_UPLOADS: usize = 4;", "4 uploads at once"),
+    ("host/server/src/api/turns.rs", "MAX_UPLOADS_OF_TENANT: usize = 2;", "2 of them of one tenant"),
+    ("host/server/src/api/turns.rs", "MAX_PRESENT_OF_TENANT: usize = 100;", "100 of a tenant and 500 in all wait"),
     ("host/server/src/api/extract.rs", "FRAME: usize = 64 << 10;", "and 64 KiB;"),
 ];
 

@@ -16,7 +16,7 @@ fn promises() -> Vec<(String, Vec<(String, String)>)> {
 }
 
 /// Whether a file has a test of this name: marked as one, or listed among those that a macro makes.
-fn has_test(source: &str, name: &str) -> bool {
+pub(crate) fn has_test(source: &str, name: &str) -> bool {
     if source.lines().any(|line| line.trim_start_matches("async ").starts_with(&format!("def {name}("))) {
         // One of Python's, which runs by its name alone.
         return name.starts_with("test_");

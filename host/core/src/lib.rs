@@ -26,6 +26,7 @@ pub mod signature;
 pub mod store;
 pub mod submit;
 pub mod tenants;
+pub mod text;
 pub mod tokens;
 pub mod tree;
 pub mod usage;

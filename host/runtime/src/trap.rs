@@ -2,6 +2,7 @@
 
 use mogbox_core::Outcome;
 use mogbox_core::limits::Bound;
+use mogbox_core::text::plays_tricks;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -100,11 +101,11 @@ fn message(error: &wasmtime::Error, cause: &str, panic: Option<String>) -> Strin
     for_people(text.trim_end(), MAX_MESSAGE)
 }
 
-/// Text that came from a guest, at most so many bytes, without control characters that could play tricks on a terminal.
+/// Text that came from a guest, at most so many bytes, without characters that could play tricks on a terminal or a reader.
 pub(crate) fn for_people(text: &str, most: usize) -> String {
     let end = text.floor_char_boundary(most);
     let shown = text.get(..end).unwrap_or_default();
-    let mut clean: String = shown.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    let mut clean: String = shown.chars().map(|c| if plays_tricks(c) && c != '\n' { '\u{fffd}' } else { c }).collect();
     if end < text.len() {
         clean.push('…');
     }
@@ -126,6 +127,7 @@ mod tests {
     #[test]
     fn text_for_people_is_cut_at_a_character_and_has_no_control_characters() {
         assert_eq!(for_people("a\u{1b}[31m\nb", 100), "a\u{fffd}[31m\nb");
+        assert_eq!(for_people("user\u{202e}gpj.exe", 100), "user\u{fffd}gpj.exe");
         assert_eq!(for_people("äää", 3), "ä…");
     }
 }

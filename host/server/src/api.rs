@@ -20,6 +20,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod turns;
 pub(crate) mod types;
 
 use std::any::Any;
@@ -47,9 +48,7 @@ pub(crate) use access::Gate;
 pub(crate) use guard::is_loopback;
 pub(crate) use listen::serve;
 pub(crate) use problem::{Code, Problem};
-
-/// Uploads that are received and compiled at once.
-pub(crate) const MAX_UPLOADS: usize = 4;
+pub(crate) use turns::Turns;
 
 /// Calls that wait for a request at once: some connections stay free for others, such as whoever asks whether the node lives.
 pub(crate) const MAX_WAITS: usize = 900;
@@ -84,8 +83,8 @@ pub(crate) struct Api {
     pub(crate) meter: Arc<Meter>,
     /// Who may call.
     pub(crate) gate: Arc<Gate>,
-    /// Permits of uploads.
-    pub(crate) uploads: Arc<Semaphore>,
+    /// Turns of uploads.
+    pub(crate) uploads: Arc<Turns>,
     /// Permits of waits.
     pub(crate) waits: Arc<Semaphore>,
     /// Cancelled when the node takes no more requests.

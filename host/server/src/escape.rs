@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use mogbox_core::text::plays_tricks;
+
 /// Text on one line, with everything that could move the cursor, change a colour or the reading order shown as an escape.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     replace(text, |c, out| match c {
@@ -35,21 +37,14 @@ pub(crate) fn escape_lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 fn replace(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    if !text.chars().any(plays_tricks) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unsafe(c) { escape(c, &mut out) } else { out.push(c) }
+        if plays_tricks(c) { escape(c, &mut out) } else { out.push(c) }
     }
     Cow::Owned(out)
-}
-
-/// Controls, line separators, marks of reading order, and characters that show nothing. The joiners of emoji and scripts stay.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Api, Gate, MAX_UPLOADS, MAX_WAITS};
+use crate::api::{self, Api, Gate, MAX_WAITS, Turns};
 use crate::outgoing::HttpClient;
 pub(crate) use backends::Backends;
 pub(crate) use signals::Signals;
@@ -174,7 +174,7 @@ fn compose_api(settings: &NodeSettings, backends: &Backends) -> anyhow::Result<A
         usage: Arc::clone(&backends.usage),
         meter,
         gate: Arc::new(Gate::new(Arc::clone(&backends.tokens), !settings.listen.ip().is_loopback())),
-        uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+        uploads: Arc::new(Turns::new()),
         waits: Arc::new(Semaphore::new(MAX_WAITS)),
         draining: CancellationToken::new(),
         stopping: CancellationToken::new(),

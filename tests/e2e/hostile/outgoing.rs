@@ -96,3 +96,24 @@ fn a_length_that_does_not_fit_the_body_is_never_sent() {
     }
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn a_request_says_nothing_but_what_it_is() {
+    let server = Server::start();
+    let request = ends("web.smuggle", json!([server.url("/")]), "SUCCESS", "");
+    let came: Vec<&str> = request["value"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(came.iter().all(|one| one.contains("HttpRequestDenied") || one.contains("HttpRequestUriInvalid")), "{came:?}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_redirect_to_where_clouds_keep_their_secrets_is_not_followed_anywhere() {
+    let server = Server::start();
+    for secrets in
+        ["http://169.254.169.254/latest/meta-data", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.169.254]/", "http://2852039166/"]
+    {
+        let request = ends("web.follow", json!([server.url(&format!("/redirect?{secrets}"))]), "SUCCESS", "");
+        let error = request["value"]["error"].as_str().unwrap_or_default();
+        assert!(error.contains("HttpRequestDenied"), "{secrets}: {}", request["value"]);
+    }
+}

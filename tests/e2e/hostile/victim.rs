@@ -1,6 +1,7 @@
 //! The nodes that hostile guests run on: each has a cap on its memory, an honest tenant, and as many hostile ones as there are.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mogbox_fixtures::guest::Guest;
 use serde_json::{Value, json};
@@ -135,12 +136,53 @@ impl Victim {
         request
     }
 
+    /// Does this while another tenant's honest requests run, one after the other: each of them must go well.
+    pub(super) fn while_others_work<T>(&self, hostile: impl FnOnce() -> T) -> T {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let honest = scope.spawn(|| self.work_until(&done));
+            let guard = Done(&done);
+            let came_of_it = hostile();
+            drop(guard);
+            let served = honest.join().unwrap();
+            assert!(served > 0, "nothing was asked for meanwhile");
+            came_of_it
+        })
+    }
+
+    /// Honest requests without a break until it is done, and how many there were.
+    fn work_until(&self, done: &AtomicBool) -> usize {
+        let (api, mut served) = (self.node.api("honest"), 0_u32);
+        loop {
+            let request = api.run("example.add", json!([served, 1]));
+            assert_eq!(
+                (&request["state"], request["value"].as_f64()),
+                (&json!("SUCCESS"), Some(f64::from(served) + 1.0)),
+                "{}",
+                shown(&request)
+            );
+            served += 1;
+            if done.load(Ordering::Relaxed) {
+                return usize::try_from(served).unwrap();
+            }
+        }
+    }
+
     /// Another tenant's honest request runs, and the node's memory stayed under its cap.
     #[track_caller]
     pub(super) fn still_serves(&self, after: &str) {
         let request = self.node.api("honest").run("example.add", json!([1, 2]));
         assert_eq!((&request["state"], &request["value"]), (&json!("SUCCESS"), &json!(3.0)), "after {after}: {}", shown(&request));
         self.cap.check(after);
+    }
+}
+
+/// Says that it is done, also where a test fails: those who work meanwhile would go on for ever.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

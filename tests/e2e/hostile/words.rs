@@ -11,7 +11,7 @@ const TRICKS: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\nfaked line\u{202e}\u{0}\u{
 
 /// Checks that nothing in a text would be obeyed by a terminal.
 #[track_caller]
-fn is_plain(text: &str) {
+pub(super) fn is_plain(text: &str) {
     let obeyed = |c: &char| (c.is_control() && *c != '\n') || ['\u{202e}', '\u{feff}', '\u{9b}'].contains(c);
     assert_eq!(text.chars().find(obeyed), None, "{text:?}");
 }

@@ -64,7 +64,6 @@ pub(super) struct Pair {
     /// Requests, one in each state that lasts.
     pub(super) ids: Vec<String>,
     pub(super) running: String,
-    pub(super) waiting: String,
 }
 
 impl Pair {
@@ -86,7 +85,7 @@ impl Pair {
         having.upload("shared", &std::fs::read(guests::GUEST_TWIN).unwrap()).ok();
         let module = format!("{MARK}-module");
         let digest = having.upload(&module, &std::fs::read(guests::GUEST_HOSTILE).unwrap()).ok()["digest"].as_str().unwrap().to_owned();
-        let (ids, running, waiting) = fill(&having);
+        let (ids, running) = fill(&having);
         let tokens = closed.operator.get("/v1/tokens").ok();
         let token = tokens["tokens"].as_array().unwrap().iter().find(|token| token["tenant"] == HAVING).unwrap();
         let names = Names {
@@ -98,7 +97,7 @@ impl Pair {
             task: "twin.echo".to_owned(),
             token: token["id"].as_str().unwrap().to_owned(),
         };
-        Self { closed, trying, trying_token, having, names, ids, running, waiting }
+        Self { closed, trying, trying_token, having, names, ids, running }
     }
 
     pub(super) fn url(&self) -> &str {
@@ -131,7 +130,7 @@ impl Pair {
 }
 
 /// Requests that are done, failed and in the dead letters, running, waiting with a child, ready and delayed.
-fn fill(api: &Api) -> (Vec<String>, String, String) {
+fn fill(api: &Api) -> (Vec<String>, String) {
     let metadata = json!({ format!("{MARK}-key"): MARK });
     let submit = |task: &str, args: Value, delay_ms: u64| {
         api.submit_request(&json!({ "name": task, "args": args, "metadata": metadata, "delay_ms": delay_ms }))
@@ -150,7 +149,7 @@ fn fill(api: &Api) -> (Vec<String>, String, String) {
     let ready = submit("twin.echo", json!([MARK]), 0);
     let delayed = submit("twin.echo", json!([MARK]), 3_600_000);
     until("its usage stored", || api.get("/v1/usage?days=1").ok()["days"][0]["requests"] == json!(3));
-    (vec![done, dead, waiting.clone(), child, running.clone(), ready, delayed], running, waiting)
+    (vec![done, dead, waiting, child, running.clone(), ready, delayed], running)
 }
 
 /// Asks again and again until it is so.

@@ -54,8 +54,7 @@ pub(super) async fn upload(
     let terms = api.tenants.terms(&tenant);
     let (keys, limits) = (terms.signing_keys.clone(), &terms.limits);
     check_presence(&keys, signature.as_ref())?;
-    // Uploads are large and their compilation costly: those beyond the permits wait before they send anything.
-    let _permit = api.uploads.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let _turn = api.uploads.take(&tenant).await?;
     let over = || limited(limits, Bound::Module);
     let bytes: Arc<[u8]> = read_body(body, limits.length(Bound::Module), over).await?.into();
     check_digest(&bytes, digest).await?;

@@ -1,5 +1,6 @@
 //! Children: too many, too deep, and waits that cannot end.
 
+use mogbox_guest::serde_json::Value;
 use mogbox_guest::{Child, ChildId, ChildOutcome, Context, Error, Result, task};
 
 use crate::answers::deep;
@@ -56,6 +57,18 @@ pub(crate) fn wait_for_each_other(ctx: &Context) -> Result<String> {
     };
     ctx.wait_all(&[ChildId(parent)])?;
     Ok("waited for its parent".to_owned())
+}
+
+/// Waits for a request that somebody else submitted, and answers what it was told of it.
+#[task(name = "hostile.wait_for")]
+pub(crate) fn wait_for(ctx: &Context, id: String) -> Result<String, Error> {
+    Ok(format!("{:?}", ctx.wait_all(&[ChildId(id)])?))
+}
+
+/// Submits a child with this metadata, which never runs, and answers its id.
+#[task(name = "hostile.child_with_metadata")]
+pub(crate) fn child_with_metadata(ctx: &Context, key: String, value: Value) -> Result<String> {
+    Ok(ctx.submit(Child::new("hostile.sleep").metadata(key, value).queue(NOWHERE))?.to_string())
 }
 
 /// Waits for a child that sleeps for an hour.

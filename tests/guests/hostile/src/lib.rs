@@ -35,6 +35,8 @@ mogbox_guest::tasks![
     children::wait_for_itself,
     children::wait_for_each_other,
     children::wait_for_ever,
+    children::wait_for,
+    children::child_with_metadata,
     children::wait_for_many,
     children::descend,
     children::hoard,

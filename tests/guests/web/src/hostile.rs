@@ -144,3 +144,44 @@ pub(crate) fn wrong_length(url: String, says: String, body: String) -> String {
     let sent = send(&Call { headers, body, method: "POST".into(), ..Call::get(&url) });
     sent.map_or_else(|error| error, |answer| answer.body)
 }
+
+/// Tries to say more in a request than it is: another line, another host, another call. Sends what is taken, and answers which that was
+/// and what came of it.
+#[task(name = "web.smuggle")]
+pub(crate) fn smuggle(url: String) -> Vec<String> {
+    const LINE: &str = " HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n";
+    let mut came = Vec::new();
+    let mut attempt = |what: &str, change: &dyn Fn(&OutgoingRequest) -> Result<(), ()>| {
+        let Ok(request) = request(&Call::get(&url)) else { return came.push(format!("{what}: no request")) };
+        if change(&request).is_ok() {
+            came.push(format!("{what}: {}", sent(request)));
+        }
+    };
+    attempt("a line in the path", &|request| request.set_path_with_query(Some(&format!("/{LINE}"))));
+    attempt("a space in the path", &|request| request.set_path_with_query(Some("/ HTTP/1.1")));
+    attempt("a line in the host", &|request| request.set_authority(Some(&format!("127.0.0.1:1{LINE}"))));
+    attempt("a line in the method", &|request| request.set_method(&Method::Other(format!("GET /{LINE}"))));
+    attempt("another address as path", &|request| request.set_path_with_query(Some("http://169.254.169.254/latest/meta-data")));
+    attempt("another host as path", &|request| request.set_path_with_query(Some("@169.254.169.254/latest/meta-data")));
+    attempt("an empty host", &|request| request.set_authority(Some("")));
+    for (name, value) in [("x\r\nHost", "y"), ("x", "y\r\nHost: 169.254.169.254"), ("x", "y\0z"), ("x y", "z"), ("x:", "y"), ("", "y")] {
+        if Fields::new().append(name, value.as_bytes()).is_ok() {
+            came.push(format!("a header {name:?}: {value:?}"));
+        }
+    }
+    came
+}
+
+/// Sends a request, and answers the beginning of what came.
+fn sent(request: OutgoingRequest) -> String {
+    let answer = match outgoing_handler::handle(request, None) {
+        Ok(answer) => answer,
+        Err(code) => return code.to_string(),
+    };
+    answer.subscribe().block();
+    match answer.get() {
+        Some(Ok(Ok(answer))) => format!("status {}", answer.status()),
+        Some(Ok(Err(code))) => code.to_string(),
+        _ => "nothing".into(),
+    }
+}

@@ -84,6 +84,7 @@ mogbox_guest::tasks![
     hostile::empty_writes,
     hostile::forbidden_headers,
     hostile::wrong_length,
+    hostile::smuggle,
 ];
 
 #[cfg(test)]
