@@ -41,13 +41,6 @@ pub(crate) fn wait_for_itself(ctx: &Context) -> Result<bool, Error> {
     Ok(outcomes.iter().all(ChildOutcome::is_done))
 }
 
-/// Waits for whatever request has this id.
-#[task(name = "hostile.wait_for")]
-pub(crate) fn wait_for(ctx: &Context, id: String) -> Result<bool, Error> {
-    let outcomes = ctx.wait_all(&[ChildId(id)])?;
-    Ok(outcomes.iter().all(ChildOutcome::is_done))
-}
-
 /// Submits a child that waits for its parent, which waits for it.
 #[task(name = "hostile.wait_for_each_other")]
 pub(crate) fn wait_for_each_other(ctx: &Context) -> Result<String> {

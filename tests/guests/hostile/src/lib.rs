@@ -31,7 +31,6 @@ mogbox_guest::tasks![
     children::children,
     children::child_with_arguments,
     children::child_with_deep_argument,
-    children::wait_for,
     children::wait_for_itself,
     children::wait_for_each_other,
     children::wait_for_ever,
