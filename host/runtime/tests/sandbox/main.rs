@@ -27,6 +27,7 @@ mod compiler;
 mod endless;
 #[cfg(test)]
 mod escape;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod guests;

@@ -89,7 +89,7 @@ fn bent(whole: &[u8], state: &mut u64) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     for _ in 0..1 + next(state) % 4 {
         let at = next(state) % bytes.len();
-        bytes[at] = if next(state) % 2 == 0 { bytes[at] ^ (1 << (next(state) % 8)) } else { next(state).to_le_bytes()[0] };
+        bytes[at] = if next(state).is_multiple_of(2) { bytes[at] ^ (1 << (next(state) % 8)) } else { next(state).to_le_bytes()[0] };
     }
     bytes
 }
