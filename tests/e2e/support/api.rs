@@ -45,7 +45,8 @@ impl Api {
 
     /// A client that names no tenant and has no token.
     pub(crate) fn nobody(url: &str) -> Self {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        // A node ends a connection whose body it did not read: none is used again.
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).max_idle_connections(0).build().new_agent();
         Self { agent, url: url.to_owned(), tenant: None, token: None }
     }
 

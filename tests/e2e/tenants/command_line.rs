@@ -14,10 +14,11 @@ const NO_SCOPE: &str = "this call needs admin";
 
 /// Each command with names of another's, and what it fails with; nothing where it shows what the caller itself has.
 const WAYS: &[(&str, &str)] = &[
-    ("push FILE --name MODULE --dry-run", "task \"example.add\""),
+    ("push FILE --name MODULE --dry-run", "task example.add is served"),
     ("modules", ""),
     ("modules show MODULE", "has no module \"MODULE\""),
     ("modules roll-back MODULE", "no module \"MODULE\""),
+    ("modules delete MODULE --force", "no module \"MODULE\""),
     ("modules roll-back shared --to DIGEST", "DIGEST"),
     ("submit TASK 1", "no module of tenant anna serves task \"TASK\""),
     ("wait ID", NO_REQUEST),
@@ -29,7 +30,7 @@ const WAYS: &[(&str, &str)] = &[
     ("tasks get ID", NO_REQUEST),
     ("tasks revoke ID --force", NO_REQUEST),
     ("tasks tree ID", NO_REQUEST),
-    ("nodes", ""),
+    ("nodes status", ""),
     ("queues status", ""),
     ("queues purge tasks --force", ""),
     ("dead-letters", ""),

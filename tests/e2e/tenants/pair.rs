@@ -83,8 +83,9 @@ impl Pair {
         trying.push(guests::GUEST_HOSTILE);
         let having = closed.tenant(HAVING, json!({ "limits": { "in-flight": "2" }, "config": { "region": MARK } }));
         having.upload("shared", &std::fs::read(guests::GUEST_TWIN).unwrap()).ok();
+        having.push(guests::GUEST_HOSTILE);
         let module = format!("{MARK}-module");
-        let digest = having.upload(&module, &std::fs::read(guests::GUEST_HOSTILE).unwrap()).ok()["digest"].as_str().unwrap().to_owned();
+        let digest = having.upload(&module, &std::fs::read(guests::EXAMPLE_PROGRESS).unwrap()).ok()["digest"].as_str().unwrap().to_owned();
         let (ids, running) = fill(&having);
         let tokens = closed.operator.get("/v1/tokens").ok();
         let token = tokens["tokens"].as_array().unwrap().iter().find(|token| token["tenant"] == HAVING).unwrap();
