@@ -19,8 +19,8 @@ use crate::api::types::QueueList;
 use crate::cli::client::Client;
 use crate::node::Backends;
 
-/// Requests of the tenant that floods the queue.
-const BACKLOG: usize = 100_000;
+/// The backlog of the tenant that floods the queue, in requests of a drain: 100,000 where nothing else is said.
+const BACKLOG: usize = 5;
 
 /// Between two requests of the quiet tenant.
 const EVERY: Duration = Duration::from_millis(100);
@@ -34,8 +34,9 @@ const PLACES: usize = 128;
 /// Weights that tenants have in turn.
 const WEIGHTS: [u32; 3] = [1, 2, 4];
 
-/// Numbers of tenants that share a queue.
-const TENANTS: [usize; 2] = [3, 2_000];
+/// The most tenants that share a queue, and the requests of a drain for each of them.
+const MOST_TENANTS: usize = 2_000;
+const REQUESTS_PER_TENANT: usize = 10;
 
 /// Between two looks at what is left.
 const LOOKS: Duration = Duration::from_millis(2);
@@ -46,7 +47,8 @@ const FILL_BATCH: usize = 500;
 /// Measures both.
 pub(super) async fn run(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     let mut rows = beside(bench).await?;
-    for tenants in TENANTS {
+    let many = (bench.settings.requests / REQUESTS_PER_TENANT).clamp(2 * WEIGHTS.len(), MOST_TENANTS);
+    for tenants in [WEIGHTS.len(), many] {
         bench.tell(&format!("shares of {tenants} tenants"));
         rows.extend(weights(bench, tenants).await?);
     }
@@ -81,12 +83,13 @@ async fn beside(bench: &Bench<'_>) -> anyhow::Result<Vec<Row>> {
     node.process.stop().await?;
     let ports = ground.open().await?;
     let queued = submitter(&ports);
-    for start in (0..BACKLOG).step_by(FILL_BATCH) {
-        let requests = (start..BACKLOG.min(start + FILL_BATCH)).map(|_| heavy(&ground)).collect();
+    let backlog = BACKLOG * bench.settings.requests;
+    for start in (0..backlog).step_by(FILL_BATCH) {
+        let requests = (start..backlog.min(start + FILL_BATCH)).map(|_| heavy(&ground)).collect();
         queued.submit_all(&flood, requests, Duration::ZERO).await?;
     }
     drop((queued, ports));
-    bench.tell("ten requests a second beside a backlog of 100000");
+    bench.tell(&format!("ten requests a second beside a backlog of {backlog}"));
     let node = ground.node(&options(bench)).await?;
     let caller = Caller::http(&node.url, ground.tenant(1)?)?;
     let mut loaded = sent_steadily(bench, &ground, &caller).await?;
@@ -123,7 +126,7 @@ async fn sent_steadily(bench: &Bench<'_>, ground: &Ground, caller: &Caller) -> a
 async fn weights(bench: &Bench<'_>, number: usize) -> anyhow::Result<Vec<Row>> {
     let ground = bench.site.ground()?;
     let tenants = (0..number).map(|place| ground.tenant(place)).collect::<anyhow::Result<Vec<_>>>()?;
-    let each = (60_000_usize / number).max(24);
+    let each = (3 * bench.settings.requests / number).max(24);
     let ports = ground.open().await?;
     ground.push(&ports, bench.guest, number).await?;
     lay_down(&ports, &tenants).await?;
