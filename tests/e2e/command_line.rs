@@ -61,6 +61,8 @@ fn mistakes_are_answered_with_the_way_out() {
     let text_file = folder.path().join("notes.txt");
     std::fs::write(&text_file, "not a module").unwrap();
     let text_file = text_file.to_str().unwrap();
+    let data = folder.path().join("store");
+    let data = data.to_str().unwrap();
     let cases: &[(&[&str], &[&str])] = &[
         (&["push", "no-such-file.wasm"], &["no-such-file.wasm", "mogbox build"]),
         (&["push", text_file], &["notes.txt", "it is text, expected a WebAssembly component"]),
@@ -73,7 +75,7 @@ fn mistakes_are_answered_with_the_way_out() {
         (&["modules", "roll-back", "nothing"], &["nothing"]),
         (&["serve", "--limit", "memroy=1GiB"], &["memroy", "memory"]),
         (&["serve", "--limit", "memory=lots"], &["lots", "64MiB"]),
-        (&["serve", "--listen", "0.0.0.0:7777"], &["0.0.0.0:7777", "loopback"]),
+        (&["serve", "--data", data, "--listen", "0.0.0.0:7777"], &["0.0.0.0:7777", "loopback"]),
         (&["serve", "--redis", "redis://127.0.0.1:1"], &["127.0.0.1:1", "redis"]),
     ];
     for (args, expected) in cases {
