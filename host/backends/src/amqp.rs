@@ -24,7 +24,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
 use mogbox_core::NodeId;
 use mogbox_core::broker::{
-    Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Verdict,
+    Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Verdict, Wanted,
 };
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::store::ResultStore;
@@ -211,8 +211,8 @@ impl Broker for AmqpBroker {
         self.link.publish(ours.into_iter().map(messages::request).collect()).await
     }
 
-    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
-        let call = self.demand.begins(wanted, true);
+    async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+        let call = self.demand.begins(wanted.most, true);
         let received = self.broker.receive(wanted, wait).await;
         self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
         received
@@ -230,8 +230,8 @@ impl Broker for AmqpBroker {
         self.broker.reshare(tenant).await
     }
 
-    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
-        let call = self.demand.begins(wanted, false);
+    async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
+        let call = self.demand.begins(wanted.most, false);
         let given_back = self.give_back(settlements).await;
         let received = self.broker.exchange(given_back.as_deref().unwrap_or(settlements), wanted).await;
         self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
@@ -307,7 +307,7 @@ impl Broker for AmqpBroker {
     async fn leave(&self) -> Result<(), BrokerError> {
         self.stop_pumps().await;
         loop {
-            let deliveries = self.broker.receive(BATCH, Duration::ZERO).await?;
+            let deliveries = self.broker.receive(&Wanted::any(BATCH), Duration::ZERO).await?;
             let settlements: Vec<Settlement> = deliveries.into_iter().map(|delivery| delivery.give_back(Duration::ZERO)).collect();
             let given_back = self.give_back(&settlements).await;
             self.broker.settle(given_back.as_deref().unwrap_or(&settlements)).await?;

@@ -50,6 +50,31 @@ pub struct Delivery {
     pub queued: Duration,
 }
 
+/// What a node has room for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Requests at the most.
+    pub most: usize,
+    /// Of one tenant at the most.
+    pub of_each: usize,
+    /// None of these tenants, who hold enough of the node already. Few.
+    pub not_of: Vec<Tenant>,
+}
+
+impl Wanted {
+    /// So many, whoever's they are.
+    #[must_use]
+    pub const fn any(most: usize) -> Self {
+        Self { most, of_each: most, not_of: Vec::new() }
+    }
+
+    /// As many of each, so many in all.
+    #[must_use]
+    pub fn up_to(&self, most: usize) -> Self {
+        Self { most: most.min(self.most), ..self.clone() }
+    }
+}
+
 /// What becomes of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -202,10 +227,10 @@ pub trait Broker: Send + Sync + 'static {
     /// Queues requests, all or none within one tenant and queue. A request that is queued or leased already is left as it is.
     async fn submit(&self, submissions: &[Submission]) -> Result<(), BrokerError>;
 
-    /// Hands out up to `wanted` requests: the highest priority of each tenant first, first come first served, fair between
+    /// Hands out what is `wanted`: the highest priority of each tenant first, first come first served, fair between
     /// tenants by the cost charged. Waits up to `wait` for the first, woken by a submission. A message that is no request goes to
     /// the dead letters and is not returned.
-    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError>;
+    async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError>;
 
     /// Renews leases for their full length. Returns those that are no longer held.
     async fn extend(&self, leases: &[Lease]) -> Result<Vec<Lease>, BrokerError>;
@@ -218,15 +243,15 @@ pub trait Broker: Send + Sync + 'static {
     /// tenant's next submission or settlement. A broker without shares has nothing to do here.
     async fn reshare(&self, tenant: &Tenant) -> Result<(), BrokerError>;
 
-    /// Settles deliveries, then hands out up to `wanted` requests that lie ready, without waiting: one round trip for what a busy node
+    /// Settles deliveries, then hands out what is `wanted` and lies ready, without waiting: one round trip for what a busy node
     /// needs. A delivery whose lease was lost is left to its new holder, and settling one twice changes nothing. Where the call fails,
     /// nothing may have been settled, and nothing is held.
-    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError>;
+    async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError>;
 
     /// Settles deliveries.
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
         // Nothing was wanted, so nothing is handed out.
-        self.exchange(settlements, 0).await.map(drop)
+        self.exchange(settlements, &Wanted::any(0)).await.map(drop)
     }
 
     /// Whether each of these requests is queued or handed out.

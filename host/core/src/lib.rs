@@ -33,7 +33,7 @@ pub mod usage;
 pub mod wire;
 pub mod worker;
 
-pub use broker::{Broker, BrokerError, Control, Delivery, Lease, Settlement, Submission, Verdict};
+pub use broker::{Broker, BrokerError, Control, Delivery, Lease, Settlement, Submission, Verdict, Wanted};
 pub use context::{ContextError, Facts, HostCalls, TaskContext};
 pub use entries::Entries;
 pub use executor::{Attempt, Execution, Executor, Rejected, Stop, StopReason};

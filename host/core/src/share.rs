@@ -41,6 +41,12 @@ impl Shares {
         self.read().get(tenant).copied()
     }
 
+    /// The tenants that have one.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.read().keys().cloned().collect()
+    }
+
     /// Gives a tenant a share of its own, or takes it away. Returns whether that changed anything.
     pub fn set(&self, tenant: &Tenant, share: Option<Share>) -> bool {
         let share = share.map(Share::weighted);

@@ -113,8 +113,9 @@ impl Tenants {
         }
     }
 
-    /// Reads what is changed, for ever, and tells of tenants whose share is another.
+    /// Reads what is changed, for ever, and tells of tenants whose share is another: first of all that are known to have one.
     pub async fn watch<F: Future<Output = ()>>(&self, shifted: impl Fn(Vec<Tenant>) -> F) {
+        shifted(self.shares.tenants()).await;
         loop {
             // Told of a change or not: a message may be missed.
             let _ = tokio::time::timeout(EVERY, self.told.notified()).await;

@@ -14,6 +14,7 @@ use crate::ends::Ends;
 use crate::engine::ENGINE_NAME;
 use crate::guest::{Guest, World};
 use crate::places::{Place, Places};
+use crate::turns::Whose;
 use crate::usage::OverBound;
 use crate::{convert, trap, usage};
 
@@ -24,10 +25,15 @@ pub(crate) async fn execute(cache: &Arc<ModuleCache>, places: &Arc<Places>, atte
         Ok(module) => module,
         Err(outcome) => return not_started(digest, outcome),
     };
-    match places.take(context.facts()) {
-        Ok(place) => run(cache.engine(), digest, &module, context, place).await,
-        Err(full) => not_started(digest, Outcome::Unavailable(full)),
-    }
+    let place = match places.take(context.facts()) {
+        Ok(place) => place,
+        Err(full) => return not_started(digest, Outcome::Unavailable(full)),
+    };
+    let work = Box::pin(run(cache.engine().clone(), digest, Arc::clone(&module), Arc::clone(&context) as _, place));
+    let facts = context.facts();
+    let whose = Whose { tenant: &facts.tenant, weight: facts.weight, pace: &module.pace };
+    let done = places.turns().serve(whose, work).await;
+    done.unwrap_or_else(|| not_started(digest, Outcome::Unavailable("the host panicked in the attempt".to_owned())))
 }
 
 /// The module of an attempt, unless the attempt ends first.
@@ -52,14 +58,14 @@ pub(crate) fn not_started(module: Digest, outcome: Outcome) -> Execution {
 }
 
 /// Runs the guest of an attempt. The place is given back once the sandbox is gone.
-pub(crate) async fn run(engine: &Engine, digest: Digest, module: &Ready, context: Arc<dyn HostCalls>, place: Arc<Place>) -> Execution {
+pub(crate) async fn run(engine: Engine, digest: Digest, module: Ready, context: Arc<dyn HostCalls>, place: Arc<Place>) -> Execution {
     let (started, clock) = (Timestamp::now(), Instant::now());
     let facts = context.facts();
     let limits = &facts.limits;
     let ends = Ends::of(facts).with_wall_time(clock.into(), limits.duration(Bound::WallTime));
-    let mut store = sandbox(engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
+    let mut store = sandbox(&engine, Guest::new(World::Attempt(Arc::clone(&context)), limits, Arc::clone(&place)));
     let cpu = store.data().cpu.clone();
-    let call = cpu.measure(place.turns().take(&facts.tenant, facts.weight, call(&mut store, module, &facts.request)));
+    let call = cpu.measure(call(&mut store, &module, &facts.request));
     let outcome = match ends.race(call).await {
         Ok(Ok(Ok(returned))) => returned_outcome(returned, store.data_mut()).await,
         Ok(Ok(Err(error))) => trap::outcome(&error, store.data()),
@@ -83,7 +89,7 @@ pub(crate) async fn run(engine: &Engine, digest: Digest, module: &Ready, context
 
 async fn call(store: &mut Store<Guest>, module: &Ready, request: &Request) -> wasmtime::Result<Result<String, TaskError>> {
     let (args, kwargs) = (convert::guest_jsons(&request.args), convert::guest_entries(&request.kwargs));
-    let task = module.instantiate_async(&mut *store).await?;
+    let task = module.task.instantiate_async(&mut *store).await?;
     task.mogbox_task_tasks().call_run(store, request.name.as_str(), &args, &kwargs).await
 }
 

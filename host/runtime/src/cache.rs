@@ -23,9 +23,22 @@ use crate::engine::{EngineError, EngineSettings};
 use crate::guest::Guest;
 use crate::linker::link;
 use crate::trap::{for_people, is_of_the_machine};
+use crate::turns::Pace;
 
 /// A module that is ready to be instantiated.
-pub(crate) type Ready = Arc<TaskPre<Guest>>;
+pub(crate) type Ready = Arc<Linked>;
+
+/// What attempts start from, and how long they took at a time of late.
+pub(crate) struct Linked {
+    pub(crate) task: TaskPre<Guest>,
+    pub(crate) pace: Arc<Pace>,
+}
+
+impl Linked {
+    pub(crate) fn new(task: TaskPre<Guest>) -> Ready {
+        Arc::new(Self { task, pace: Pace::unknown() })
+    }
+}
 
 /// The class of an attempt whose module can never run.
 const BROKEN_MODULE: &str = "module";
@@ -257,7 +270,7 @@ impl ModuleCache {
 
     /// Keeps a module, and lets go of the least recently used ones beyond the bounds.
     pub(crate) fn keep(&self, digest: Digest, component: &Component, linked: TaskPre<Guest>) -> Ready {
-        let module = Arc::new(linked);
+        let module = Linked::new(linked);
         let bytes = code_size(component);
         let mut slots = self.slots();
         slots.insert(digest, Arc::clone(&module), bytes);

@@ -21,7 +21,7 @@ use wasmtime::component::Linker;
 use self::remote::Remote;
 use crate::artifacts;
 use crate::attempt::run;
-use crate::cache::Ready;
+use crate::cache::{Linked, Ready};
 use crate::confine::{Confinement, confine};
 use crate::engine::{self, Allocation, EngineSettings};
 use crate::guest::Guest;
@@ -189,7 +189,7 @@ impl Cell {
         let (digest, code) = link::read_module(body)?;
         let ready = artifacts::load_from_node(&self.engine, code)
             .and_then(|component| linked(&self.linker, &component).map_err(|error| format!("{error:#}")))
-            .map(Arc::new);
+            .map(Linked::new);
         lock(&self.modules).insert(digest, ready);
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Cell {
         let module = lock(&self.modules).get(&digest).cloned();
         let module = module.unwrap_or_else(|| Err("it was not sent".to_owned()));
         match module.map(|module| (module, self.places.take_for_nobody())) {
-            Ok((module, Ok(place))) => run(&self.engine, digest, &module, remote, place).await,
+            Ok((module, Ok(place))) => run(self.engine.clone(), digest, module, remote, place).await,
             Ok((_, Err(full))) => Execution::without_run(Outcome::Unavailable(full)),
             Err(error) => Execution::without_run(Outcome::Unavailable(format!("module {digest} does not load in a process: {error}"))),
         }

@@ -87,7 +87,7 @@ impl Held {
     }
 }
 
-/// Threads that guests run on.
+/// Threads that guests compute on: as many as the node's own work has.
 fn threads() -> usize {
     let workers = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics().num_workers());
     workers.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from))
@@ -109,6 +109,11 @@ impl Places {
     /// A place for an attempt, which is one of its tenant's, or why there is none.
     pub(crate) fn take(self: &Arc<Self>, facts: &Facts) -> Result<Arc<Place>, String> {
         self.take_for(Some((&facts.tenant, &facts.limits)))
+    }
+
+    /// The turns that guests take to compute.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// A place for a guest that serves nobody's request: it counts for the node alone.
@@ -172,11 +177,6 @@ impl Place {
         if let Some(share) = &self.share {
             share.held.shrink(bytes);
         }
-    }
-
-    /// The turns that guests take to compute.
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.places.turns
     }
 
     /// Where what the guest says is checked if that takes long.

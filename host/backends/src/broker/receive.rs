@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mogbox_core::broker::{BrokerError, Delivery, Lease, Settlement, Verdict};
+use mogbox_core::broker::{BrokerError, Delivery, Lease, Settlement, Verdict, Wanted};
 use mogbox_core::request::Request;
 use mogbox_core::wire::envelope::decode_request;
 use rand::RngExt as _;
@@ -19,6 +19,9 @@ const SPREAD: Duration = Duration::from_millis(5);
 
 /// After a claim that left nothing, none is made for as long, unless a wake-up says that there is something.
 const LULL: Duration = Duration::from_secs(1);
+
+/// How often a node looks for requests of other tenants while one has as much of it as it may.
+const GLANCE: Duration = Duration::from_millis(2);
 
 /// Waits are cut to this, so that the end of one can be reckoned.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -53,8 +56,9 @@ impl Claimed {
 pub(crate) struct Lull(Mutex<Option<Instant>>);
 
 impl Lull {
-    fn note(&self, wanted: usize, claimed: &Claimed) {
-        let until = (claimed.messages.len() < wanted).then(|| Instant::now() + until_next(claimed.next, LULL));
+    fn note(&self, wanted: &Wanted, claimed: &Claimed) {
+        let nothing_left = claimed.messages.len() < wanted.most.min(wanted.of_each) && wanted.not_of.is_empty();
+        let until = nothing_left.then(|| Instant::now() + until_next(claimed.next, LULL));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
@@ -67,8 +71,8 @@ impl Lull {
 
 /// One receiver's place in the line at a backend, for the time of one call.
 pub(crate) trait Line: Send {
-    /// Settles deliveries, then hands out up to `wanted` messages. Where it fails, nothing was handed out.
-    fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> impl Future<Output = Result<Claimed, BrokerError>> + Send;
+    /// Settles deliveries, then hands out what is `wanted`. Where it fails, nothing was handed out.
+    fn exchange(&mut self, settlements: &[Settlement], wanted: &Wanted) -> impl Future<Output = Result<Claimed, BrokerError>> + Send;
 
     /// Returns after the time, or earlier where there may be work. Work that came since the last claim counts.
     fn wait(&mut self, most: Duration) -> impl Future<Output = Result<(), BrokerError>> + Send;
@@ -79,18 +83,18 @@ pub(crate) trait Line: Send {
     }
 }
 
-async fn claim(line: &mut impl Line, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+async fn claim(line: &mut impl Line, settlements: &[Settlement], wanted: &Wanted) -> Result<Claimed, BrokerError> {
     let claimed = line.exchange(settlements, wanted).await?;
-    if let Some(lull) = line.lull().filter(|_| wanted > 0) {
+    if let Some(lull) = line.lull().filter(|_| wanted.most > 0) {
         lull.note(wanted, &claimed);
     }
     Ok(claimed)
 }
 
-/// Hands out up to `wanted` requests, waiting up to `wait` for the first.
+/// Hands out what is `wanted`, waiting up to `wait` for the first.
 pub(crate) async fn receive(
     line: &mut impl Line,
-    wanted: usize,
+    wanted: &Wanted,
     wait: Duration,
     longest_message: usize,
 ) -> Result<Vec<Delivery>, BrokerError> {
@@ -105,20 +109,23 @@ pub(crate) async fn receive(
         let any = !claimed.messages.is_empty();
         let deliveries = admit(line, claimed.messages, longest_message).await;
         let left = end.saturating_duration_since(Instant::now());
-        if !deliveries.is_empty() || left.is_zero() || wanted == 0 {
+        if !deliveries.is_empty() || left.is_zero() || wanted.most == 0 {
             return Ok(deliveries);
         }
-        if !any {
+        if !any && wanted.not_of.is_empty() {
             pause(line, left, claimed.next).await?;
+        } else if !any {
+            // A wake-up may be for those who are not wanted here, and is left to other nodes.
+            tokio::time::sleep(GLANCE.min(left)).await;
         }
     }
 }
 
-/// Settles deliveries and hands out up to `wanted` requests that lie ready.
+/// Settles deliveries and hands out what is `wanted` and lies ready.
 pub(crate) async fn exchange(
     line: &mut impl Line,
     settlements: &[Settlement],
-    wanted: usize,
+    wanted: &Wanted,
     longest_message: usize,
 ) -> Result<Vec<Delivery>, BrokerError> {
     let claimed = claim(line, settlements, wanted).await?;
@@ -149,7 +156,7 @@ async fn admit(line: &mut impl Line, messages: Vec<Message>, longest: usize) -> 
         }
     }
     if !rejected.is_empty()
-        && let Err(error) = line.exchange(&rejected, 0).await
+        && let Err(error) = line.exchange(&rejected, &Wanted::any(0)).await
     {
         tracing::warn!(%error, messages = rejected.len(), "cannot put malformed messages to the dead letters; they come again");
     }

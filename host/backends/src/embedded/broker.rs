@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Wanted};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use rusqlite::Connection;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -84,7 +84,7 @@ impl Broker for EmbeddedBroker {
         submit::submit(self, submissions).await
     }
 
-    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+    async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = EmbeddedLine::new(self);
         receive(&mut line, wanted, wait, self.settings.longest_message).await
     }
@@ -101,7 +101,7 @@ impl Broker for EmbeddedBroker {
         submit::reshare(self, tenant).await
     }
 
-    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+    async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = EmbeddedLine::new(self);
         exchange(&mut line, settlements, wanted, self.settings.longest_message).await
     }

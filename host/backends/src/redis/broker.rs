@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use futures::stream::BoxStream;
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Wanted};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use redis::{Script, ScriptInvocation};
 
@@ -112,7 +112,7 @@ impl Broker for RedisBroker {
         join_all(calls).await.into_iter().collect()
     }
 
-    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+    async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = RedisLine::new(&self.0);
         receive(&mut line, wanted, wait, self.0.settings.longest_message).await
     }
@@ -136,7 +136,7 @@ impl Broker for RedisBroker {
         Ok(())
     }
 
-    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+    async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
         let mut line = RedisLine::new(&self.0);
         exchange(&mut line, settlements, wanted, self.0.settings.longest_message).await
     }

@@ -1,6 +1,6 @@
 //! Nodes that die: what they held is handed out again, but not for ever.
 
-use mogbox_core::broker::{Backlog, Verdict};
+use mogbox_core::broker::{Backlog, Verdict, Wanted};
 use mogbox_core::result::{Exception, State, Value};
 
 use crate::event::{Event, soon};
@@ -62,7 +62,7 @@ async fn nodes_that_die_before_the_start_count_as_well(world: World) {
     };
     let broker = world.backend.broker(settings).await;
     for fence in 1..=4 {
-        let taken = soon(broker.receive(1, std::time::Duration::from_secs(20))).await.unwrap();
+        let taken = soon(broker.receive(&Wanted::any(1), std::time::Duration::from_secs(20))).await.unwrap();
         assert_eq!(taken[0].lease.fence, fence);
     }
     let script = Script::default().ready();

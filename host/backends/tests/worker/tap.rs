@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Wanted};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use tokio::sync::watch;
 
@@ -53,7 +53,7 @@ impl Broker for Tapped {
         self.broker.submit(submissions).await
     }
 
-    async fn receive(&self, wanted: usize, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
+    async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
         let deliveries = self.broker.receive(wanted, wait).await?;
         let hold = self.taps.hold.lock().unwrap().clone();
         if let Some(hold) = hold.filter(|_| !deliveries.is_empty()) {
@@ -84,7 +84,7 @@ impl Broker for Tapped {
         self.broker.reshare(tenant).await
     }
 
-    async fn exchange(&self, settlements: &[Settlement], wanted: usize) -> Result<Vec<Delivery>, BrokerError> {
+    async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
         let deliveries = self.broker.exchange(settlements, wanted).await?;
         self.taps.settled.send_modify(|settled| settled.extend_from_slice(settlements));
         Ok(deliveries)

@@ -1,38 +1,64 @@
-//! How many requests a node takes on at once. A request that waits for others lends its place, so that trees cannot deadlock.
+//! How many requests a node takes on at once, and of whom. A request that waits for others lends its place, so that trees cannot deadlock.
+//! Some places are always kept for tenants who have few, so that one who sends a request now and then need not wait until somebody
+//! else's ends: nobody takes another while they hold seven times as many as are free.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::broker::Wanted;
+use crate::ids::Tenant;
+
+/// How many places a tenant may hold for each that is free.
+const SHARE: usize = 7;
 
 /// Places on a node: those taken may exceed the limit for a while, when lent places are taken back.
 pub struct Capacity {
     limit: usize,
     taken: AtomicUsize,
     freed: Notify,
+    /// Places by whose requests have them; none has 0.
+    held: Mutex<HashMap<Tenant, usize>>,
 }
 
 /// One taken place; free again when dropped.
 pub struct Place {
     capacity: Arc<Capacity>,
+    tenant: Option<Tenant>,
 }
 
 /// A place lent to others; taken back when dropped.
 pub struct Lent {
     capacity: Arc<Capacity>,
+    tenant: Tenant,
 }
 
 impl Capacity {
     /// So many places.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, taken: AtomicUsize::new(0), freed: Notify::new() })
+        Arc::new(Self { limit, taken: AtomicUsize::new(0), freed: Notify::new(), held: Mutex::default() })
     }
 
     /// How many places are free now.
     #[must_use]
     pub fn free(&self) -> usize {
         self.limit.saturating_sub(self.taken.load(Ordering::Acquire))
+    }
+
+    /// What the free places, at most so many, are for. `kept` others are taken, but for nobody yet.
+    #[must_use]
+    pub fn wanted(&self, most: usize, kept: usize) -> Wanted {
+        let most = self.free().min(most);
+        if most == 0 {
+            return Wanted::any(0);
+        }
+        let free = self.free() + kept;
+        let full = |held: usize| held >= free.saturating_mul(SHARE);
+        let not_of = self.held().iter().filter(|(_, held)| full(**held)).map(|(tenant, _)| tenant.clone()).collect();
+        Wanted { most, of_each: (free * SHARE).div_ceil(SHARE + 1), not_of }
     }
 
     /// Waits until at least one place is free, and says how many are. Only one caller may wait: it alone takes places.
@@ -46,28 +72,63 @@ impl Capacity {
         }
     }
 
-    /// Takes a place.
+    /// Takes a place, for nobody yet.
     #[must_use]
     pub fn take(self: &Arc<Self>) -> Place {
         self.taken.fetch_add(1, Ordering::AcqRel);
-        Place { capacity: Arc::clone(self) }
+        Place { capacity: Arc::clone(self), tenant: None }
     }
 
-    /// Lends a place that the caller has taken.
+    /// Lends a place that the caller has taken for this tenant.
     #[must_use]
-    pub fn lend(self: &Arc<Self>) -> Lent {
+    pub fn lend(self: &Arc<Self>, tenant: &Tenant) -> Lent {
+        self.leave(tenant);
         self.release();
-        Lent { capacity: Arc::clone(self) }
+        Lent { capacity: Arc::clone(self), tenant: tenant.clone() }
     }
 
     fn release(&self) {
         self.taken.fetch_sub(1, Ordering::AcqRel);
         self.freed.notify_one();
     }
+
+    fn enter(&self, tenant: &Tenant) {
+        let mut held = self.held();
+        match held.get_mut(tenant) {
+            Some(held) => *held += 1,
+            None => drop(held.insert(tenant.clone(), 1)),
+        }
+    }
+
+    fn leave(&self, tenant: &Tenant) {
+        let mut held = self.held();
+        match held.get_mut(tenant) {
+            Some(held) if *held > 1 => *held -= 1,
+            _ => drop(held.remove(tenant)),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Tenant, usize>> {
+        // Each change is one step, so the map is whole even after a panic elsewhere.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// It is this tenant's from now on.
+    #[must_use]
+    pub fn of(mut self, tenant: &Tenant) -> Self {
+        self.capacity.enter(tenant);
+        self.tenant = Some(tenant.clone());
+        self
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(tenant) = &self.tenant {
+            self.capacity.leave(tenant);
+        }
         self.capacity.release();
     }
 }
@@ -75,6 +136,7 @@ impl Drop for Place {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.capacity.taken.fetch_add(1, Ordering::AcqRel);
+        self.capacity.enter(&self.tenant);
     }
 }
 
@@ -82,19 +144,50 @@ impl Drop for Lent {
 mod tests {
     use super::*;
 
+    fn tenant(name: &str) -> Tenant {
+        name.parse().unwrap()
+    }
+
     #[tokio::test]
     async fn a_lent_place_can_be_taken_by_another_and_comes_back_over_the_limit() {
-        let capacity = Capacity::new(1);
-        let parent = capacity.take();
+        let (capacity, tenant) = (Capacity::new(1), tenant("t"));
+        let parent = capacity.take().of(&tenant);
         assert_eq!(capacity.free(), 0);
-        let lent = capacity.lend();
+        let lent = capacity.lend(&tenant);
         assert_eq!(capacity.some_free().await, 1);
-        let child = capacity.take();
+        let child = capacity.take().of(&tenant);
         drop(lent);
         assert_eq!(capacity.free(), 0);
         drop(child);
         assert_eq!(capacity.free(), 0);
         drop(parent);
         assert_eq!(capacity.free(), 1);
+        assert!(capacity.held().is_empty());
+    }
+
+    #[test]
+    fn some_places_are_left_to_tenants_who_have_few() {
+        let (capacity, [greedy, modest]) = (Capacity::new(128), [tenant("greedy"), tenant("modest")]);
+        assert_eq!(capacity.wanted(1_000, 0), Wanted { most: 128, of_each: 112, not_of: Vec::new() });
+        let mut places: Vec<Place> = (0..112).map(|_| capacity.take().of(&greedy)).collect();
+        assert_eq!(capacity.wanted(1_000, 0), Wanted { most: 16, of_each: 14, not_of: vec![greedy.clone()] });
+        let kept: Vec<Place> = (0..10).map(|_| capacity.take()).collect();
+        assert_eq!(capacity.wanted(1_000, kept.len()), Wanted { most: 6, of_each: 14, not_of: vec![greedy.clone()] });
+        drop(kept);
+        let other = capacity.take().of(&modest);
+        places.pop();
+        assert_eq!(capacity.wanted(4, 0), Wanted { most: 4, of_each: 14, not_of: Vec::new() });
+        drop((other, places));
+        assert!(capacity.held().is_empty());
+    }
+
+    #[test]
+    fn a_small_node_is_anybodys() {
+        let (capacity, only) = (Capacity::new(2), tenant("only"));
+        for _ in 0..2 {
+            assert!(capacity.wanted(9, 0).not_of.is_empty() && capacity.wanted(9, 0).of_each >= 1);
+            std::mem::forget(capacity.take().of(&only));
+        }
+        assert_eq!(capacity.wanted(9, 0), Wanted::any(0));
     }
 }

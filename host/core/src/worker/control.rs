@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 
 use super::Ports;
 use super::revocations::Revocations;
@@ -13,6 +13,9 @@ use crate::retry::Backoff;
 
 /// Most requests that an answer names: as many as guests may be alive.
 const MOST_NAMED: usize = 10_000;
+
+/// Tenants whose new share the broker is told of at once.
+const AT_ONCE: usize = 16;
 
 /// A node's ear.
 pub(super) struct Listener {
@@ -62,9 +65,10 @@ impl Listener {
 
 /// Lets the broker take notice of tenants whose share is another now. One that it does not is served by it with its next submission.
 pub(super) async fn reshare(broker: &Arc<dyn Broker>, tenants: Vec<Tenant>) {
-    for tenant in tenants {
+    let each = stream::iter(tenants).for_each_concurrent(AT_ONCE, |tenant| async move {
         if let Err(error) = broker.reshare(&tenant).await {
             tracing::warn!(%tenant, %error, "the broker does not know of a tenant's new share yet");
         }
-    }
+    });
+    each.await;
 }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::capacity::{Capacity, Place};
 use super::pipeline::{Pipeline, Taken};
 use super::settler::{Held, Settling};
-use crate::broker::{Broker, BrokerError, Delivery};
+use crate::broker::{Broker, BrokerError, Delivery, Wanted};
 use crate::retry::Backoff;
 
 /// How long one call for deliveries waits: the longest that an idle node's shutdown takes.
@@ -59,7 +59,7 @@ impl Exchange {
                 biased;
                 count = self.settlements.recv_many(&mut batch, BATCH) => match count {
                     0 => return,
-                    _ => self.settle(batch).await,
+                    _ => self.settle(batch, receiving.as_ref().map_or(0, |receiving| receiving.places.len())).await,
                 },
                 received = arrives(&mut receiving) => {
                     let places = receiving.take().map_or_else(Vec::new, |receiving| receiving.places);
@@ -80,11 +80,11 @@ impl Exchange {
     /// A call for as much work as there are places. It is never cut short at shutdown: what it was handed out would wait for its
     /// lease to end.
     fn receive(&self, failures: u32) -> Option<Receiving> {
-        let wanted = self.capacity.free().min(BATCH);
-        if wanted == 0 || !self.may_take() || !self.settlements.is_empty() {
+        let wanted = self.capacity.wanted(BATCH, 0);
+        if wanted.most == 0 || !self.may_take() || !self.settlements.is_empty() {
             return None;
         }
-        let places = (0..wanted).map(|_| self.capacity.take()).collect();
+        let places = (0..wanted.most).map(|_| self.capacity.take()).collect();
         let (broker, draining) = (Arc::clone(&self.broker), self.draining.clone());
         let call = async move {
             if failures > 0 {
@@ -93,7 +93,7 @@ impl Exchange {
                     () = draining.cancelled() => return Ok(Vec::new()),
                 }
             }
-            broker.receive(wanted, RECEIVE_WAIT).await
+            broker.receive(&wanted, RECEIVE_WAIT).await
         };
         Some(Receiving { call: call.boxed(), places })
     }
@@ -111,21 +111,20 @@ impl Exchange {
         }
     }
 
-    /// Brings settlements to the broker, again and again until it takes them, and takes along work for the places that are free.
-    async fn settle(&mut self, batch: Vec<Settling>) {
+    /// Brings settlements to the broker, again and again until it takes them, and takes along work for the places that are free, beside
+    /// those that are kept for a call which waits.
+    async fn settle(&mut self, batch: Vec<Settling>, kept: usize) {
         let (mut settlements, mut held) = (Vec::with_capacity(batch.len()), Vec::<Held>::with_capacity(batch.len()));
         for Settling { settlement, place, held: one } in batch {
             settlements.push(settlement);
             held.push(one);
             drop(place);
         }
-        let places: Vec<Place> = match self.may_take() {
-            true => (0..self.capacity.free().min(BATCH)).map(|_| self.capacity.take()).collect(),
-            false => Vec::new(),
-        };
+        let wanted = if self.may_take() { self.capacity.wanted(BATCH, kept) } else { Wanted::any(0) };
+        let places: Vec<Place> = (0..wanted.most).map(|_| self.capacity.take()).collect();
         let mut failures = 0;
         let deliveries = loop {
-            match self.broker.exchange(&settlements, places.len()).await {
+            match self.broker.exchange(&settlements, &wanted).await {
                 Ok(deliveries) => break deliveries,
                 Err(error) => {
                     failures += 1;
@@ -145,7 +144,7 @@ impl Exchange {
         }
         let mut places = places.into_iter();
         let taken = deliveries.into_iter().map(|delivery| {
-            let place = places.next().unwrap_or_else(|| self.capacity.take());
+            let place = places.next().unwrap_or_else(|| self.capacity.take()).of(&delivery.lease.tenant);
             self.pipeline.take(delivery, place, self.attempts.token())
         });
         let taken: Vec<Taken> = taken.collect();

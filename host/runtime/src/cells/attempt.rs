@@ -64,7 +64,7 @@ fn begin(cells: &Cells, context: &TaskContext, digest: Digest, module: &Ready, p
 }
 
 fn serialized(module: &Ready) -> Result<Vec<u8>, String> {
-    module.instance_pre().component().serialize().map_err(|error| format!("{error:#}"))
+    module.task.instance_pre().component().serialize().map_err(|error| format!("{error:#}"))
 }
 
 fn start(facts: &Facts, module: Digest) -> Start {

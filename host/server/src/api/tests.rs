@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use mogbox_core::{Request, RequestId, Tenant};
+use mogbox_core::{Request, RequestId, Tenant, Wanted};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -174,7 +174,7 @@ async fn dead_letters_are_listed_newest_first_to_their_tenant_alone() {
     let served = Served::start().await;
     for reason in ["old", "new"] {
         served.submit().await;
-        let taken = served.api.broker.receive(1, Duration::from_secs(10)).await.unwrap().remove(0);
+        let taken = served.api.broker.receive(&Wanted::any(1), Duration::from_secs(10)).await.unwrap().remove(0);
         served.api.broker.settle(&[taken.reject(reason.to_owned(), Duration::ZERO)]).await.unwrap();
     }
     let (status, list) = served.call("GET", "/v1/dead-letters", &Value::Null).await;

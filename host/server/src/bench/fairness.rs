@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use mogbox_core::{Json, Request, Tenant, TenantRecord};
+use mogbox_core::{Json, Request, Share, Tenant, TenantRecord};
 use tokio::task::JoinSet;
 
 use super::Bench;
@@ -127,7 +127,8 @@ async fn weights(bench: &Bench<'_>, number: usize) -> anyhow::Result<Vec<Row>> {
     let ground = bench.site.ground()?;
     let tenants = (0..number).map(|place| ground.tenant(place)).collect::<anyhow::Result<Vec<_>>>()?;
     let each = (3 * bench.settings.requests / number).max(24);
-    let ports = ground.open().await?;
+    let lots = tenants.iter().cloned().zip(WEIGHTS.into_iter().cycle().map(|weight| Share { weight, ..Share::default() }));
+    let ports = ground.open_with(lots.collect()).await?;
     ground.push(&ports, bench.guest, number).await?;
     lay_down(&ports, &tenants).await?;
     ground.fill(&ports, bench.guest, number, each * number).await?;

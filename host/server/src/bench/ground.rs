@@ -9,7 +9,7 @@ use futures::future::join_all;
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::redis::{RedisConnection, RedisModules};
 use mogbox_core::submit::Submitter;
-use mogbox_core::{Limits, ModuleStore as _, NodeId, QueueName, Request, RequestId, TaskName, Tenant};
+use mogbox_core::{Limits, ModuleStore as _, NodeId, QueueName, Request, RequestId, Shares, TaskName, Tenant};
 use tempfile::TempDir;
 
 use super::guest::Guest;
@@ -125,7 +125,12 @@ impl Ground {
 
     /// The stores and the broker, in this process. The embedded ones cannot be opened while a node runs.
     pub(super) async fn open(&self) -> anyhow::Result<Backends> {
-        let broker = BrokerSettings { queues: vec![self.queue.clone()], ..BrokerSettings::default() };
+        self.open_with(Shares::default()).await
+    }
+
+    /// The same, where tenants have these shares.
+    pub(super) async fn open_with(&self, tenants: Shares) -> anyhow::Result<Backends> {
+        let broker = BrokerSettings { queues: vec![self.queue.clone()], tenants, ..BrokerSettings::default() };
         Backends::open(&self.backend, broker, &NodeId::random()).await
     }
 

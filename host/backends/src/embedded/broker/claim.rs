@@ -1,10 +1,11 @@
 //! Takes back what expired, promotes what is due, and hands out requests of a queue. Twin of parts of `exchange.lua`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use mogbox_core::broker::Lease;
+use mogbox_core::broker::{Lease, Wanted};
 use mogbox_core::ids::QueueName;
-use rusqlite::OptionalExtension as _;
+use rusqlite::Rows;
 
 use super::shard::{DELAYED, LEASED, READY, RUNNABLE, SPENT, Shard};
 use crate::broker::{BATCH, Claimed, ESTIMATED_COST, MOST_CLAIMED_BYTES, MOST_PROMOTED, MOST_TAKEN_BACK, Message};
@@ -13,11 +14,11 @@ use crate::error::BackendError;
 /// Accounts that are forgotten in one call.
 const MOST_FORGOTTEN: usize = 100;
 
-/// Hands out up to `wanted` requests for `lease` microseconds.
-pub(super) fn claim(shard: &Shard<'_>, queue: &QueueName, wanted: usize, lease: i64) -> Result<Claimed, BackendError> {
+/// Hands out what is `wanted`, for `lease` microseconds.
+pub(super) fn claim(shard: &Shard<'_>, queue: &QueueName, wanted: &Wanted, lease: i64) -> Result<Claimed, BackendError> {
     take_back(shard)?;
     promote(shard)?;
-    let messages = hand_out_many(shard, queue, wanted.min(BATCH), shard.now.saturating_add(lease))?;
+    let messages = hand_out_many(shard, queue, &wanted.up_to(BATCH), shard.now.saturating_add(lease))?;
     forget_spent(shard)?;
     shard.rest()?;
     Ok(Claimed { messages, next: time_to_next(shard)? })
@@ -51,13 +52,17 @@ fn promote(shard: &Shard<'_>) -> Result<(), BackendError> {
 }
 
 /// The tenant that is furthest behind goes first; the queue's time is that at which the last one was served.
-fn hand_out_many(shard: &Shard<'_>, queue: &QueueName, wanted: usize, until: i64) -> Result<Vec<Message>, BackendError> {
-    let (mut messages, mut bytes) = (Vec::new(), 0);
-    while messages.len() < wanted && bytes < MOST_CLAIMED_BYTES {
-        let sql = "SELECT tenant, vtime FROM broker_tenants WHERE queue = ?1 AND line = ?2 ORDER BY vtime, tenant LIMIT 1";
+fn hand_out_many(shard: &Shard<'_>, queue: &QueueName, wanted: &Wanted, until: i64) -> Result<Vec<Message>, BackendError> {
+    let (mut messages, mut bytes, mut taken) = (Vec::new(), 0, HashMap::<String, usize>::new());
+    let is_wanted = |tenant: &str, taken: &HashMap<String, usize>| {
+        taken.get(tenant).is_none_or(|taken| *taken < wanted.of_each) && wanted.not_of.iter().all(|other| other.as_str() != tenant)
+    };
+    while messages.len() < wanted.most && bytes < MOST_CLAIMED_BYTES {
+        let sql = "SELECT tenant, vtime FROM broker_tenants WHERE queue = ?1 AND line = ?2 ORDER BY vtime, tenant";
         let mut query = shard.connection.prepare_cached(sql)?;
-        let first = query.query_row((shard.queue, RUNNABLE), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((tenant, vtime)): Option<(String, f64)> = first else { break };
+        let first = first_of(query.query((shard.queue, RUNNABLE))?, |tenant| is_wanted(tenant, &taken))?;
+        let Some((tenant, vtime)) = first else { break };
+        *taken.entry(tenant.clone()).or_default() += 1;
         if let Some(message) = hand_out(shard, queue, &tenant, until)? {
             bytes += message.body.len();
             messages.push(message);
@@ -67,6 +72,17 @@ fn hand_out_many(shard: &Shard<'_>, queue: &QueueName, wanted: usize, until: i64
         shard.place(&tenant)?;
     }
     Ok(messages)
+}
+
+/// The first tenant of whom something is wanted, and its virtual time.
+fn first_of(mut line: Rows<'_>, is_wanted: impl Fn(&str) -> bool) -> Result<Option<(String, f64)>, BackendError> {
+    while let Some(row) = line.next()? {
+        let tenant: String = row.get(0)?;
+        if is_wanted(&tenant) {
+            return Ok(Some((tenant, row.get(1)?)));
+        }
+    }
+    Ok(None)
 }
 
 /// None where a name is none of ours: whoever wrote it by hand gets it logged each time its lease ends.

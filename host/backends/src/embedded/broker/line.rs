@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mogbox_core::broker::{BrokerError, Settlement};
+use mogbox_core::broker::{BrokerError, Settlement, Wanted};
 use mogbox_core::ids::QueueName;
 
 use super::shard::Shard;
@@ -28,18 +28,19 @@ impl<'a> EmbeddedLine<'a> {
 }
 
 impl Line for EmbeddedLine<'_> {
-    async fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+    async fn exchange(&mut self, settlements: &[Settlement], wanted: &Wanted) -> Result<Claimed, BrokerError> {
         let (queues, topics) = (self.queues.clone(), self.broker.database.broker_topics().clone());
         let lease = i64::try_from(micros(self.broker.settings.lease)).unwrap_or(i64::MAX);
+        let wanted = wanted.clone();
         let settled = settle::prepare(self.broker, settlements);
         let work = move |connection: &_| {
             for (queue, group) in &settled {
                 settle::settle_many(&Shard::new(connection, queue, &topics), group)?;
             }
             let mut claimed = Claimed::default();
-            for queue in queues.iter().filter(|_| wanted > 0) {
-                let left = wanted.saturating_sub(claimed.messages.len());
-                claimed.join(claim::claim(&Shard::new(connection, queue, &topics), queue, left, lease)?);
+            for queue in queues.iter().filter(|_| wanted.most > 0) {
+                let left = wanted.up_to(wanted.most.saturating_sub(claimed.messages.len()));
+                claimed.join(claim::claim(&Shard::new(connection, queue, &topics), queue, &left, lease)?);
             }
             Ok(claimed)
         };

@@ -78,8 +78,9 @@ fn settle_one(shard: &Shard<'_>, Settlement { lease, verdict, cost, .. }: &Settl
     if !shard.holds(lease, &id)? {
         return Ok(());
     }
-    shard.enter(tenant, share)?;
+    // By the weight that the estimate was charged with.
     shard.charge(tenant, micros(*cost).max(LEAST_COST) as f64 - ESTIMATED_COST as f64)?;
+    shard.enter(tenant, share)?;
     match verdict {
         Verdict::Done => forget(shard, tenant, &id)?,
         Verdict::RetryAfter(wait) if wait.is_zero() => shard.enqueue(tenant, &id, shard.now)?,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict};
+use mogbox_core::broker::{BrokerError, Lease, Settlement, Submission, Verdict, Wanted};
 use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::request::MAX_PRIORITY;
 use mogbox_core::wire::envelope::encode_request;
@@ -85,13 +85,22 @@ impl Calls {
     }
 
     /// Settles deliveries of a partition, at most [`BATCH`], and hands out requests of it.
-    pub(super) async fn exchange(&self, partition: &Partition, settlements: &[&Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
-        let script = if wanted > 0 { &self.exchange } else { &self.settle };
+    pub(super) async fn exchange(
+        &self,
+        partition: &Partition,
+        settlements: &[&Settlement],
+        wanted: &Wanted,
+    ) -> Result<Claimed, BrokerError> {
+        let script = if wanted.most > 0 { &self.exchange } else { &self.settle };
         let mut call = self.call(script, partition);
-        call.arg(wanted.min(BATCH)).arg(micros(self.settings.lease));
+        call.arg(wanted.most.min(BATCH)).arg(micros(self.settings.lease));
         call.arg(broker::MOST_TAKEN_BACK).arg(broker::MOST_PROMOTED).arg(broker::MOST_CLAIMED_BYTES);
         call.arg(broker::ESTIMATED_COST).arg(broker::LEAST_COST);
         call.arg(broker::MOST_DEAD).arg(broker::DEAD_LIFETIME.as_secs()).arg(broker::LONGEST_DEAD_BODY);
+        call.arg(wanted.of_each).arg(wanted.not_of.len());
+        for tenant in &wanted.not_of {
+            call.arg(tenant.as_str());
+        }
         self.add_settled(&mut call, settlements);
         let (now, next, claims): (u64, i64, Vec<Claim>) = self.connection.run(&call).await?;
         let messages = claims.into_iter().filter_map(|claim| message(partition, claim, now)).collect();

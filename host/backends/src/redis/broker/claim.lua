@@ -1,23 +1,32 @@
 -- Handing out: the tenant that is furthest behind goes first; the shard's time is that at which the last one was served. The line is
 -- read once and kept here while it changes.
 
--- Reads who may be served by the next `wanted` turns at the latest, in order. Those who were served come again in another list, so
+-- The most of one tenant, and those of whom none is handed out.
+local of_each, number_not_of, not_of = tonumber(ARGV[13]), tonumber(ARGV[14]), {}
+for at = 15, 14 + number_not_of do
+  not_of[ARGV[at]] = true
+end
+
+-- Reads who may be served by the next `wanted` turns at the latest, in order, and whether there may be more.
+-- Those who were served come again in another list, so
 -- that nobody has to move for them: most come behind all who did before.
 local function read_line(wanted)
-  local found = redis.call('ZRANGE', runnable, 0, wanted - 1, 'WITHSCORES')
+  local found = redis.call('ZRANGE', runnable, 0, wanted + number_not_of - 1, 'WITHSCORES')
   local line, again, names = { first = 1 }, { first = 1, last = 0 }, {}
   for at = 1, #found, 2 do
     local name = found[at]
-    if not tenants[name] then
+    if not tenants[name] and not not_of[name] then
       note(name, runnable, sane(found[at + 1]))
       names[#names + 1] = name
     end
-    line[#line + 1] = tenants[name]
+    if not not_of[name] then
+      line[#line + 1] = tenants[name]
+    end
   end
   if names[1] then
     look_up(names)
   end
-  return line, again
+  return line, again, #found / 2 == wanted + number_not_of
 end
 
 local function before(one, other)
@@ -50,6 +59,7 @@ end
 local function begin_turns(tenant, wanted, number)
   tenant.room, tenant.portion = tenant.share.cap - in_flight(tenant), math.ceil(wanted / number) + 1
   tenant.taken, tenant.ready, tenant.before = 0, nil, 0
+  tenant.wanted = tenant.wanted or of_each
 end
 
 -- The first of a tenant's ready requests that is not taken; nil where there is none. `ready` is the portion that was read last, before
@@ -75,7 +85,7 @@ local function hand_out(tenant, id, expiries, expiry)
   end
   local at = #expiries
   expiries[at + 1], expiries[at + 2] = expiry, lease_of(tenant.name, id, whole(fence_in(text) + 1))
-  tenant.room = tenant.room - 1
+  tenant.room, tenant.wanted = tenant.room - 1, tenant.wanted - 1
   hold(tenant, 1)
   return { tenant.name, id, text }
 end
@@ -96,9 +106,9 @@ end
 -- One reading of the line. Adds to the answer; returns the bytes that may still be handed out, and whether more tenants may be in line
 -- than were read.
 local function serve(answer, wanted, expiry, bytes, cost)
-  local line, again = read_line(wanted - #answer)
+  local line, again, more = read_line(wanted - #answer)
   local expiries, served, number = {}, {}, #line
-  local more, left = number == wanted - #answer, wanted - #answer
+  local left = wanted - #answer
   while left > 0 and bytes > 0 do
     local tenant = next_in_line(line, again)
     if not tenant then
@@ -107,7 +117,7 @@ local function serve(answer, wanted, expiry, bytes, cost)
       begin_turns(tenant, left, number)
       served[#served + 1] = tenant
     end
-    local id = tenant.room > 0 and peek(tenant)
+    local id = tenant.room > 0 and tenant.wanted > 0 and peek(tenant)
     if id then
       vtime = vtime > tenant.vtime and vtime or tenant.vtime
       local delivery = hand_out(tenant, id, expiries, expiry)

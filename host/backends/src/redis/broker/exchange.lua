@@ -1,14 +1,14 @@
 -- Settles deliveries, then, where any are wanted, takes back what expired, promotes what is due, and hands out requests. ARGV[3]:
 -- number wanted, length of a lease, most leases taken back, most requests promoted, bytes of bodies after which no more is handed
--- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, then groups of
--- deliveries to settle: share, verdict, its detail (a wait, or a reason), how many, and for each tenant, id, fence and cost. One whose
+-- out, estimated and least cost, most dead letters of a tenant, their time to live in seconds, their longest body, most wanted of one
+-- tenant, how many tenants of whom nothing is wanted, these, then groups of deliveries to settle: share, verdict, its detail (a wait, or a reason), how many, and for each tenant, id, fence and cost. One whose
 -- lease was lost is passed over.
 -- Returns the time, that until the next lease expires or the next request is due, -1 for neither, and a list with
 -- {tenant, id, text} for each request, whose fence is the one after that in the text.
 local wanted, lease, most_taken_back, most_promoted = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local most_bytes, estimated_cost, least_cost = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local most_dead, dead_lifetime, longest_body = tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
-local first_group, most_forgotten = 13, 100
+local first_group, most_forgotten = 15 + number_not_of, 100
 
 -- Removed together, after all of them are known.
 local released, done = {}, {}
@@ -60,10 +60,11 @@ end
 -- Settles a delivery, whose tenant, id, fence and cost begin at `at`.
 local function settle_one(verdict, at, share, detail)
   local tenant, id, cost = tenants[ARGV[at]], ARGV[at + 1], number_in(ARGV[at + 3])
+  -- By the weight that the estimate was charged with.
+  charge(tenant, (cost > least_cost and cost or least_cost) - estimated_cost)
   agree(tenant, share)
   hold(tenant, -1)
   wait_no_more(tenant.name, id)
-  charge(tenant, (cost > least_cost and cost or least_cost) - estimated_cost)
   verdict(tenant.name, id, ARGV[at + 2], detail)
 end
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mogbox_core::broker::{BrokerError, Settlement};
+use mogbox_core::broker::{BrokerError, Settlement, Wanted};
 use redis::aio::MultiplexedConnection;
 
 use super::Inner;
@@ -71,14 +71,14 @@ impl<'a> RedisLine<'a> {
     }
 
     /// Claims from partition after partition.
-    async fn claim(&self, wanted: usize) -> Result<Claimed, BrokerError> {
+    async fn claim(&self, wanted: &Wanted) -> Result<Claimed, BrokerError> {
         let mut claimed = Claimed::default();
         for partition in self.partitions() {
-            let left = wanted.saturating_sub(claimed.messages.len());
-            if left == 0 {
+            let left = wanted.up_to(wanted.most.saturating_sub(claimed.messages.len()));
+            if left.most == 0 {
                 break;
             }
-            match self.broker.calls.exchange(partition, &[], left).await {
+            match self.broker.calls.exchange(partition, &[], &left).await {
                 Ok(more) => claimed.join(more),
                 // What was claimed before is handed out all the same.
                 Err(error) if claimed.messages.is_empty() => return Err(error),
@@ -94,7 +94,7 @@ impl<'a> RedisLine<'a> {
     async fn settle(&self, settlements: &[Settlement]) -> Result<(), BrokerError> {
         for (partition, group) in self.broker.partitions.group(settlements, |one| (&one.lease.queue, &one.lease.tenant)) {
             for chunk in group.chunks(BATCH) {
-                self.broker.calls.exchange(&partition, chunk, 0).await?;
+                self.broker.calls.exchange(&partition, chunk, &Wanted::any(0)).await?;
             }
         }
         Ok(())
@@ -104,7 +104,7 @@ impl<'a> RedisLine<'a> {
 impl Line for RedisLine<'_> {
     /// One round trip where there is one partition. Where there are several, none may be served only since it is busiest: they are
     /// settled first, and claimed from in turn.
-    async fn exchange(&mut self, settlements: &[Settlement], wanted: usize) -> Result<Claimed, BrokerError> {
+    async fn exchange(&mut self, settlements: &[Settlement], wanted: &Wanted) -> Result<Claimed, BrokerError> {
         let partitions = self.broker.partitions.consumed();
         if let [only] = partitions
             && settlements.len() <= BATCH

@@ -31,7 +31,7 @@ end
 local function note(name, place, at)
   tenants[name] = {
     name = name, place = place, vtime = at, place_before = place, vtime_before = at, share = ordinary, share_before = '', held = 0,
-    held_before = 0, room = nil, portion = nil, ready = nil, taken = nil, before = nil,
+    held_before = 0, room = nil, wanted = nil, portion = nil, ready = nil, taken = nil, before = nil,
   }
 end
 

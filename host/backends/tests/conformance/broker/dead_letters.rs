@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mogbox_core::broker::Wanted;
+
 use super::world::{World, delivered, take, take_one};
 use crate::harness::on_both;
 
@@ -31,7 +33,7 @@ async fn a_message_of_another_request_is_malformed(world: World) {
     let node = world.node().await;
     let other = mogbox_core::wire::envelope::encode_request(&world.request().request);
     let id = world.submit_raw(&*node, other.as_bytes()).await;
-    assert_eq!(delivered(&node.receive(1, Duration::from_millis(50)).await.unwrap()), []);
+    assert_eq!(delivered(&node.receive(&Wanted::any(1), Duration::from_millis(50)).await.unwrap()), []);
     let reason = &node.dead_letters(&world.tenant, 1).await.unwrap()[0].reason;
     assert!(reason.starts_with(&format!("the message is queued as {id} but its request is ")), "{reason}");
 }
@@ -52,7 +54,7 @@ async fn a_long_body_is_cut_and_made_readable(world: World) {
     let node = world.node().await;
     let body = ["x".repeat(64 * 1024 - 1), "é".repeat(50_000)].concat();
     world.submit_raw(&*node, body.as_bytes()).await;
-    assert_eq!(delivered(&node.receive(1, Duration::from_millis(50)).await.unwrap()), []);
+    assert_eq!(delivered(&node.receive(&Wanted::any(1), Duration::from_millis(50)).await.unwrap()), []);
     let kept = &node.dead_letters(&world.tenant, 1).await.unwrap()[0].body;
     assert_eq!(*kept, "x".repeat(64 * 1024 - 1) + "\u{fffd}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mogbox_backends::broker::Share;
 use mogbox_core::Shares;
-use mogbox_core::broker::Broker;
+use mogbox_core::broker::{Broker, Wanted};
 use mogbox_core::ids::Tenant;
 
 use super::world::{World, take, take_one};
@@ -17,6 +17,9 @@ on_both! { World;
     shares_of_two_thousand_tenants_follow_the_weights
     a_weight_that_changes_holds_from_then_on
     a_tenant_without_a_place_waits_until_it_has_one
+    no_more_of_one_tenant_is_handed_out_than_is_wanted_of_each
+    requests_of_tenants_that_are_not_wanted_stay_for_others
+    a_node_that_wants_nothing_of_one_tenant_is_woken_for_another
     shares_follow_the_cost_charged
     a_tenant_that_was_idle_gains_no_credit
     a_tenant_that_waits_for_a_delay_gains_no_credit
@@ -108,12 +111,52 @@ async fn a_tenant_without_a_place_waits_until_it_has_one(world: World) {
     let node = world.node_with(|settings| settings.tenants = shares.clone()).await;
     shares.set(&world.tenant, Some(Share { in_flight: 0, ..Share::default() }));
     node.submit(&[world.request()]).await.unwrap();
-    assert!(node.receive(1, Duration::ZERO).await.unwrap().is_empty());
+    assert!(node.receive(&Wanted::any(1), Duration::ZERO).await.unwrap().is_empty());
     let other = world.node().await;
     let waiting = tokio::spawn(async move { take_one(&*other).await });
     shares.set(&world.tenant, None);
     node.reshare(&world.tenant).await.unwrap();
     assert_eq!(waiting.await.unwrap().lease.tenant, world.tenant);
+}
+
+async fn no_more_of_one_tenant_is_handed_out_than_is_wanted_of_each(world: World) {
+    let node = world.node().await;
+    let (many, few) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&many, 50)).await.unwrap();
+    node.submit(&world.requests_of(&few, 2)).await.unwrap();
+    let wanted = Wanted { most: 20, of_each: 10, not_of: Vec::new() };
+    let taken = node.receive(&wanted, Duration::ZERO).await.unwrap();
+    let of_many = taken.iter().filter(|one| one.lease.tenant == many).count();
+    assert_eq!((of_many, taken.len()), (10, 12));
+    // Its place in the line is as before.
+    assert_eq!(take(&*node, 40).await.len(), 40);
+}
+
+async fn requests_of_tenants_that_are_not_wanted_stay_for_others(world: World) {
+    let node = world.node().await;
+    let tenants: Vec<Tenant> = (0..4).map(|_| fresh_tenant()).collect();
+    for tenant in &tenants {
+        node.submit(&world.requests_of(tenant, 5)).await.unwrap();
+    }
+    let wanted = Wanted { not_of: tenants[..3].to_vec(), ..Wanted::any(20) };
+    let taken = node.exchange(&[], &wanted).await.unwrap();
+    assert!(taken.len() == 5 && taken.iter().all(|one| one.lease.tenant == tenants[3]), "{}", taken.len());
+    assert!(node.receive(&wanted, Duration::from_millis(20)).await.unwrap().is_empty());
+    assert_eq!(take(&*node, 20).await.len(), 15);
+}
+
+async fn a_node_that_wants_nothing_of_one_tenant_is_woken_for_another(world: World) {
+    let node = world.node().await;
+    let (unwanted, other) = (fresh_tenant(), fresh_tenant());
+    node.submit(&world.requests_of(&unwanted, 5)).await.unwrap();
+    let wanted = Wanted { not_of: vec![unwanted.clone()], ..Wanted::any(9) };
+    let receiving = std::sync::Arc::clone(&node);
+    let receiving = tokio::spawn(async move { receiving.receive(&wanted, Duration::from_secs(60)).await.unwrap() });
+    node.submit(&world.requests_of(&other, 1)).await.unwrap();
+    let taken = receiving.await.unwrap();
+    assert!(taken.len() == 1 && taken[0].lease.tenant == other);
+    // Whoever takes anybody's is woken all the same.
+    assert_eq!(take_one(&*node).await.lease.tenant, unwanted);
 }
 
 async fn shares_follow_the_cost_charged(world: World) {

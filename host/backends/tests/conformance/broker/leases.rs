@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mogbox_core::broker::{Backlog, Lease, Settlement, Verdict};
+use mogbox_core::broker::{Backlog, Lease, Settlement, Verdict, Wanted};
 
 use super::world::{World, delivered, take, take_one};
 use crate::harness::on_both;
@@ -42,7 +42,7 @@ async fn an_extended_lease_is_not_handed_out_again(world: World) {
     hasty.submit(&[world.request()]).await.unwrap();
     let held = take_one(&*hasty).await;
     assert_eq!(patient.extend(std::slice::from_ref(&held.lease)).await.unwrap(), []);
-    assert_eq!(delivered(&hasty.receive(1, 3 * SHORT).await.unwrap()), []);
+    assert_eq!(delivered(&hasty.receive(&Wanted::any(1), 3 * SHORT).await.unwrap()), []);
     hasty.settle(&[held.done(SHORT)]).await.unwrap();
     assert_eq!(hasty.backlog(&world.tenant).await.unwrap(), Default::default());
 }

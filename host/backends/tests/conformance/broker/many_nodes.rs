@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mogbox_core::broker::{Broker, Delivery, Settlement};
+use mogbox_core::broker::{Broker, Delivery, Settlement, Wanted};
 use mogbox_core::ids::RequestId;
 
 use super::world::World;
@@ -45,7 +45,7 @@ impl Ledger {
 
 async fn work(node: Arc<dyn Broker>, ledger: Arc<Ledger>) {
     while ledger.over.load(Ordering::SeqCst) < REQUESTS {
-        let deliveries = node.receive(rand::random_range(1..8), Duration::from_millis(50)).await.unwrap();
+        let deliveries = node.receive(&Wanted::any(rand::random_range(1..8)), Duration::from_millis(50)).await.unwrap();
         ledger.took(&deliveries);
         node.extend(&deliveries.iter().map(|delivery| delivery.lease.clone()).collect::<Vec<_>>()).await.unwrap();
         let (settlements, over): (Vec<_>, Vec<_>) = deliveries.into_iter().map(|delivery| ledger.decide(delivery)).unzip();

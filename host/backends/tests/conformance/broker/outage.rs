@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::redis::RedisConnection;
 use mogbox_backends::redis::broker::RedisBroker;
-use mogbox_core::broker::{Broker, BrokerError, Control, Submission};
+use mogbox_core::broker::{Broker, BrokerError, Control, Submission, Wanted};
 use mogbox_core::ids::{QueueName, Tenant};
 use mogbox_core::request::Request;
 use mogbox_fixtures::RedisServer;
@@ -64,7 +64,7 @@ async fn what_strangers_leave_in_the_keys_of_a_queue_does_not_stop_it() {
         redis::cmd("HSET").arg(format!("{base}shard")).arg(field).arg(nonsense).query::<()>(&mut by_hand).unwrap();
         broker.submit(&[request()]).await.unwrap();
         assert_eq!(
-            broker.receive(9, SOON).await.unwrap().len(),
+            broker.receive(&Wanted::any(9), SOON).await.unwrap().len(),
             if (field, nonsense) == ("vtime", "nan") { 2 } else { 1 },
             "{field} {nonsense}"
         );
@@ -76,15 +76,15 @@ async fn a_restarted_server_hands_out_what_was_leased_before() {
     let mut server = durable_server();
     let broker = broker(&server).await;
     broker.submit(&[request(), request()]).await.unwrap();
-    let held = broker.receive(1, SOON).await.unwrap().remove(0);
+    let held = broker.receive(&Wanted::any(1), SOON).await.unwrap().remove(0);
     server.kill();
-    let error = broker.receive(1, SOON).await.unwrap_err();
+    let error = broker.receive(&Wanted::any(1), SOON).await.unwrap_err();
     assert!(matches!(error, BrokerError::Unavailable(_)), "{error}");
     assert!(matches!(broker.submit(&[request()]).await, Err(BrokerError::Unavailable(_))));
     server.restart().unwrap();
     let mut fences = Vec::new();
     while fences.len() < 2 {
-        let deliveries = until_reached(async || broker.receive(2, SOON).await).await;
+        let deliveries = until_reached(async || broker.receive(&Wanted::any(2), SOON).await).await;
         fences.extend(deliveries.iter().map(|delivery| (delivery.lease.id == held.lease.id, delivery.lease.fence, delivery.expiries)));
         broker.settle(&deliveries.into_iter().map(|delivery| delivery.done(LEASE)).collect::<Vec<_>>()).await.unwrap();
     }
@@ -98,7 +98,7 @@ async fn a_receiver_that_sleeps_is_told_when_the_server_goes_away() {
     let broker = broker(&server).await;
     let sleeping = tokio::spawn({
         let broker = Arc::clone(&broker);
-        async move { broker.receive(1, LONG).await }
+        async move { broker.receive(&Wanted::any(1), LONG).await }
     });
     let mut by_hand = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let asleep = |by_hand: &mut redis::Connection| redis::cmd("CLIENT").arg("LIST").query::<String>(by_hand).unwrap().contains("cmd=blpop");
@@ -153,7 +153,7 @@ async fn a_queue_in_shards_hands_out_everything() {
     for _ in 0..20 {
         let sleeping = tokio::spawn({
             let broker = Arc::clone(&broker);
-            async move { broker.receive(1, LONG).await.unwrap().remove(0) }
+            async move { broker.receive(&Wanted::any(1), LONG).await.unwrap().remove(0) }
         });
         tokio::task::yield_now().await;
         let submission = Submission { queue: queue.clone(), tenant: crate::harness::fresh_tenant(), ..request() };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::Database;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
-use mogbox_core::broker::{Backlog, Broker, Delivery, Submission};
+use mogbox_core::broker::{Backlog, Broker, Delivery, Submission, Wanted};
 use mogbox_core::ids::{QueueName, Tenant};
 use mogbox_core::request::Request;
 
@@ -69,7 +69,7 @@ async fn more_than_a_hundred_that_a_process_held_come_back_in_lots() {
     let broker = opened(folder.path());
     let mut again = 0;
     while again < 250 {
-        let more = broker.receive(128, Duration::from_secs(20)).await.unwrap().len();
+        let more = broker.receive(&Wanted::any(128), Duration::from_secs(20)).await.unwrap().len();
         assert!(more > 0, "{again} of 250 came back");
         again += more;
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mogbox_core::broker::Backlog;
+use mogbox_core::broker::{Backlog, Wanted};
 
 use super::world::{LONG, SOON, World, delivered, ids, take, take_one};
 use crate::harness::on_both;
@@ -94,7 +94,7 @@ async fn a_tenant_at_its_cap_gets_no_more_until_one_is_settled(world: World) {
     assert_eq!(delivered(&take(&*node, 9).await), []);
     let waiting = tokio::spawn({
         let node = node.clone();
-        async move { node.receive(9, LONG).await.unwrap() }
+        async move { node.receive(&Wanted::any(9), LONG).await.unwrap() }
     });
     tokio::task::yield_now().await;
     node.settle(&[held.remove(0).done(FREE)]).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_request_that_only_waits_does_not_count_against_the_cap(world: World) 
     assert_eq!(delivered(&take(&*node, 9).await), []);
     let woken = tokio::spawn({
         let node = node.clone();
-        async move { node.receive(9, LONG).await.unwrap() }
+        async move { node.receive(&Wanted::any(9), LONG).await.unwrap() }
     });
     tokio::task::yield_now().await;
     node.set_waiting(&parent.lease, true).await.unwrap();

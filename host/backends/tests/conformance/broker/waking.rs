@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mogbox_core::broker::{Broker, Delivery};
+use mogbox_core::broker::{Broker, Delivery, Wanted};
 use tokio::task::JoinHandle;
 
 use super::world::{LONG, SOON, World, delivered, take_one};
@@ -23,7 +23,7 @@ on_both! { World;
 
 fn receive(node: &Arc<dyn Broker>, wanted: usize) -> JoinHandle<Vec<Delivery>> {
     let node = Arc::clone(node);
-    tokio::spawn(async move { node.receive(wanted, LONG).await.unwrap() })
+    tokio::spawn(async move { node.receive(&Wanted::any(wanted), LONG).await.unwrap() })
 }
 
 /// Gives receivers the time of some calls to fall asleep. What is tested holds even where it was too short.
@@ -85,7 +85,7 @@ async fn a_delay_longer_than_a_lease_hands_out_once(world: World) {
     assert!(submitted.elapsed() >= Duration::from_millis(500), "{:?}", submitted.elapsed());
     assert_eq!(delivery.lease.fence, 1);
     node.settle(&[delivery.done(Duration::ZERO)]).await.unwrap();
-    assert_eq!(delivered(&node.receive(1, Duration::from_millis(300)).await.unwrap()), []);
+    assert_eq!(delivered(&node.receive(&Wanted::any(1), Duration::from_millis(300)).await.unwrap()), []);
 }
 
 async fn a_delayed_request_wakes_a_receiver_that_waits_for_a_later_one(world: World) {
@@ -124,7 +124,7 @@ async fn a_place_that_is_free_again_wakes_another_node(world: World) {
 async fn a_receiver_that_finds_nothing_returns_at_the_end_of_its_wait(world: World) {
     let node = world.node().await;
     let begun = Instant::now();
-    assert_eq!(delivered(&node.receive(3, Duration::from_millis(80)).await.unwrap()), []);
+    assert_eq!(delivered(&node.receive(&Wanted::any(3), Duration::from_millis(80)).await.unwrap()), []);
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_millis(80) && waited < SOON, "{waited:?}");
 }

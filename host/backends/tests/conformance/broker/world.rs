@@ -7,7 +7,7 @@ use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::Database;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
 use mogbox_backends::redis::broker::RedisBroker;
-use mogbox_core::broker::{Broker, Delivery, Submission};
+use mogbox_core::broker::{Broker, Delivery, Submission, Wanted};
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::request::Request;
 use tempfile::TempDir;
@@ -201,12 +201,12 @@ pub(crate) fn delivered(deliveries: &[Delivery]) -> Vec<RequestId> {
 
 /// Receives what is ready now.
 pub(crate) async fn take(node: &dyn Broker, wanted: usize) -> Vec<Delivery> {
-    node.receive(wanted, Duration::ZERO).await.unwrap()
+    node.receive(&Wanted::any(wanted), Duration::ZERO).await.unwrap()
 }
 
 /// Receives one delivery, which must come soon.
 pub(crate) async fn take_one(node: &dyn Broker) -> Delivery {
-    let mut deliveries = tokio::time::timeout(SOON, node.receive(1, LONG)).await.expect("a delivery comes soon").unwrap();
+    let mut deliveries = tokio::time::timeout(SOON, node.receive(&Wanted::any(1), LONG)).await.expect("a delivery comes soon").unwrap();
     assert_eq!(deliveries.len(), 1);
     deliveries.remove(0)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission};
+use mogbox_core::broker::{Backlog, Broker, BrokerError, Control, DeadLetter, Delivery, Lease, NodeStatus, Settlement, Submission, Wanted};
 use mogbox_core::{QueueName, RequestId, Tenant};
 
 use super::Memory;
@@ -15,7 +15,7 @@ impl Broker for Memory {
         Ok(())
     }
 
-    async fn receive(&self, _: usize, _: Duration) -> Result<Vec<Delivery>, BrokerError> {
+    async fn receive(&self, _: &Wanted, _: Duration) -> Result<Vec<Delivery>, BrokerError> {
         Ok(Vec::new())
     }
 
@@ -31,7 +31,7 @@ impl Broker for Memory {
         Ok(())
     }
 
-    async fn exchange(&self, _: &[Settlement], _: usize) -> Result<Vec<Delivery>, BrokerError> {
+    async fn exchange(&self, _: &[Settlement], _: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
         Ok(Vec::new())
     }
 

@@ -9,7 +9,7 @@ use mogbox_backends::embedded::broker::EmbeddedBroker;
 use mogbox_backends::embedded::{Database, EmbeddedResults, EmbeddedState};
 use mogbox_core::result::{Exception, Value};
 use mogbox_core::store::Transition;
-use mogbox_core::{Bound, Broker, Delivery, Json, Limits, NodeId, RequestId, ResultStore, State, StateStore, Tenant};
+use mogbox_core::{Bound, Broker, Delivery, Json, Limits, NodeId, RequestId, ResultStore, State, StateStore, Tenant, Wanted};
 use tempfile::TempDir;
 
 pub(super) struct Stores {
@@ -38,7 +38,7 @@ impl Stores {
     pub(super) async fn finish_children(&self) {
         let mut well = false;
         loop {
-            let deliveries = self.broker.receive(8, Duration::from_secs(60)).await.expect("the broker answers");
+            let deliveries = self.broker.receive(&Wanted::any(8), Duration::from_secs(60)).await.expect("the broker answers");
             for delivery in deliveries {
                 well = !well;
                 self.finish(delivery, well).await;
