@@ -43,10 +43,12 @@ bench: ## Measure this machine: make bench, or make bench WHAT="drain latency --
 	cargo bench --package mogbox-runtime --bench engine
 	$(BUILD)/release/mogbox bench $(WHAT) --module $(BUILD)/bench/guest-bench.wasm
 
-bench-mognet: $(PYTHON_ENV)/ready ## Measure how fast Mogbox and Mognet's own worker drain the same queue over RabbitMQ
+bench-mognet: $(PYTHON_ENV)/ready ## Measure Mogbox beside Mognet's own worker over RabbitMQ, and how applications share a node
 	cargo build --release --package mogbox
 	$(BUILD)/release/mogbox build . --package guest-twin --output $(BUILD)/bench --target-dir $(BUILD)
 	MOGBOX=$(BUILD)/release/mogbox TWIN=$(BUILD)/bench/guest-twin.wasm $(PYTHON_ENV)/bin/python tests/python/throughput.py
+	$(BUILD)/release/mogbox build . --package guest-bench --output $(BUILD)/bench --target-dir $(BUILD)
+	MOGBOX=$(BUILD)/release/mogbox BENCH=$(BUILD)/bench/guest-bench.wasm $(PYTHON_ENV)/bin/python tests/python/fairness.py
 
 # tests/fuzz/src/targets lists the targets. No sanitizer: they make the engine slow to build, and clash with the memory that it reserves.
 fuzz: ## Fuzz one target for a time: make fuzz TARGET=message SECONDS=60

@@ -11,12 +11,12 @@ mod outage;
 mod pump;
 mod rarely;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::try_join;
+use futures::future::{join_all, try_join};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 use crate::broker::{BATCH, BrokerSettings};
 use crate::redis::broker::RedisBroker;
 use control::{Asked, Listener};
-use demand::Demand;
+use demand::{Call, Demand};
 use link::{Link, Outgoing, close, within};
 use names::Declaration;
 use pump::Pump;
@@ -60,7 +60,8 @@ pub struct AmqpBroker {
     apps: Vec<Tenant>,
     asked: Arc<Asked>,
     heard: Mutex<Option<mpsc::Receiver<Control>>>,
-    demand: Arc<Demand>,
+    /// How many requests of each application the node could run.
+    demands: Vec<(Tenant, Arc<Demand>)>,
     /// What moves requests, and what listens; ended with the broker.
     _tasks: JoinSet<()>,
 }
@@ -96,12 +97,13 @@ impl AmqpBroker {
         }
         close(&channel).await;
         broker.note_carried(&apps).await?;
-        let (asked, demand, (sender, heard)) = (Arc::new(Asked::default()), Arc::new(Demand::default()), mpsc::channel(HEARD));
+        let (asked, (sender, heard)) = (Arc::new(Asked::default()), mpsc::channel(HEARD));
+        let demands: Vec<_> = apps.iter().map(|app| (app.clone(), Arc::new(Demand::new(apps.len() > 1)))).collect();
         let mut tasks = JoinSet::new();
-        for app in &apps {
+        for (app, demand) in &demands {
             for queue in &settings.queues {
                 let (app, queue, longest_message) = (app.clone(), queue.clone(), settings.longest_message);
-                let (link, broker, results, demand) = (Arc::clone(&link), broker.clone(), Arc::clone(&results), Arc::clone(&demand));
+                let (link, broker, results, demand) = (Arc::clone(&link), broker.clone(), Arc::clone(&results), Arc::clone(demand));
                 tasks.spawn(Pump { app, queue, link, broker, results, demand, longest_message, told: Rarely::every(TOLD_EVERY) }.run());
             }
             let (app, node, queue) = (app.clone(), node.clone(), settings.queues.first().cloned().unwrap_or_default());
@@ -109,7 +111,7 @@ impl AmqpBroker {
             tasks.spawn(Listener { app, node, link, asked, heard, broker, queue, told: Rarely::every(TOLD_EVERY) }.run());
         }
         tasks.spawn(go_on_noting(broker.clone(), apps.clone()));
-        Ok(Self { link, broker, apps, asked, heard: Mutex::new(Some(heard)), demand, _tasks: tasks })
+        Ok(Self { link, broker, apps, asked, heard: Mutex::new(Some(heard)), demands, _tasks: tasks })
     }
 
     /// How many messages lie ready in one of RabbitMQ's queues.
@@ -147,8 +149,25 @@ impl AmqpBroker {
 
     /// Moves nothing more. What RabbitMQ has sent goes back, now, or when the connection ends.
     async fn stop_pumps(&self) {
-        if tokio::time::timeout(LAST_MOVES, self.demand.close()).await.is_err() {
+        let closed = join_all(self.demands.iter().map(|(_, demand)| demand.close()));
+        if tokio::time::timeout(LAST_MOVES, closed).await.is_err() {
             tracing::warn!("RabbitMQ does not end its subscriptions: what it has sent goes back when the connection ends");
+        }
+    }
+
+    /// A call for work begins: each application may fill all of its places, but for those of whom nothing is wanted.
+    fn calls_begin(&self, wanted: &Wanted, waits: bool) -> Vec<Call> {
+        let places = |app| if wanted.not_of.contains(app) { 0 } else { wanted.most.min(wanted.of_each) };
+        self.demands.iter().map(|(app, demand)| demand.begins(places(app), waits)).collect()
+    }
+
+    fn calls_end(&self, calls: &[Call], wanted: &Wanted, received: &[Delivery]) {
+        let mut brought: HashMap<&Tenant, usize> = HashMap::new();
+        for delivery in received {
+            *brought.entry(&delivery.lease.tenant).or_default() += 1;
+        }
+        for ((app, demand), call) in self.demands.iter().zip(calls) {
+            demand.ends(call, brought.get(app).copied().unwrap_or(0), wanted.most.saturating_sub(received.len()));
         }
     }
 
@@ -212,9 +231,9 @@ impl Broker for AmqpBroker {
     }
 
     async fn receive(&self, wanted: &Wanted, wait: Duration) -> Result<Vec<Delivery>, BrokerError> {
-        let call = self.demand.begins(wanted.most, true);
+        let calls = self.calls_begin(wanted, true);
         let received = self.broker.receive(wanted, wait).await;
-        self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
+        self.calls_end(&calls, wanted, received.as_deref().unwrap_or_default());
         received
     }
 
@@ -231,10 +250,10 @@ impl Broker for AmqpBroker {
     }
 
     async fn exchange(&self, settlements: &[Settlement], wanted: &Wanted) -> Result<Vec<Delivery>, BrokerError> {
-        let call = self.demand.begins(wanted.most, false);
+        let calls = self.calls_begin(wanted, false);
         let given_back = self.give_back(settlements).await;
         let received = self.broker.exchange(given_back.as_deref().unwrap_or(settlements), wanted).await;
-        self.demand.ends(&call, received.as_ref().map_or(0, Vec::len));
+        self.calls_end(&calls, wanted, received.as_deref().unwrap_or_default());
         received
     }
 

@@ -1,12 +1,13 @@
-//! How many requests a node could run now and has not been handed: as many are moved from RabbitMQ, and no more, so that what waits
-//! lies where Mognet's clients count it, purge it, and leave it to other workers.
+//! How many requests of an application a node could run now and has not been handed: as many are moved from RabbitMQ, and no more, so that
+//! what waits lies where Mognet's clients count it, purge it, and leave it to other workers. A node of several applications keeps as many
+//! of each ready as one call may take: whose turn it is can only be told among those that are there.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// Shared by the calls for work, which tell how many places are free, and by what moves requests to fill them.
+/// Of one application: shared by the calls for work, which tell how many places are free, and by what moves requests to fill them.
 #[derive(Default)]
 pub(super) struct Demand {
     state: Mutex<State>,
@@ -15,6 +16,8 @@ pub(super) struct Demand {
 
 #[derive(Default)]
 struct State {
+    /// Whether some are kept ready.
+    ahead: bool,
     /// Places of the call that waits for work.
     receiving: usize,
     /// Places that the last other call could not fill.
@@ -35,7 +38,9 @@ struct State {
 
 impl State {
     fn free(&self) -> usize {
-        if self.closed { 0 } else { (self.receiving + self.beside).saturating_sub(self.stock + self.moving) }
+        let places = self.receiving + self.beside;
+        let wanted = if self.ahead { places.max(self.most) } else { places };
+        if self.closed { 0 } else { wanted.saturating_sub(self.stock + self.moving) }
     }
 }
 
@@ -47,6 +52,11 @@ pub(super) struct Call {
 }
 
 impl Demand {
+    /// Nothing is wanted before the first call. `ahead` keeps some ready.
+    pub(super) fn new(ahead: bool) -> Self {
+        Self { state: Mutex::new(State { ahead, ..State::default() }), changed: Notify::default() }
+    }
+
     /// A call for work begins, with so many places to fill; one that waits fills them when something comes.
     pub(super) fn begins(&self, places: usize, waits: bool) -> Call {
         let mut state = self.lock();
@@ -62,10 +72,10 @@ impl Demand {
         Call { places, waits, moved_before }
     }
 
-    /// It brought so many requests.
-    pub(super) fn ends(&self, call: &Call, brought: usize) {
+    /// It brought so many requests of the application, and left so many places free.
+    pub(super) fn ends(&self, call: &Call, brought: usize, free: usize) {
         let mut state = self.lock();
-        state.stock = if brought < call.places {
+        state.stock = if free > 0 && brought < call.places {
             // There was nothing more, but for what was moved meanwhile.
             usize::try_from(state.moved - call.moved_before).unwrap_or(usize::MAX).saturating_sub(brought)
         } else {
@@ -74,7 +84,7 @@ impl Demand {
         if call.waits {
             state.receiving = 0;
         }
-        state.beside = call.places.saturating_sub(brought);
+        state.beside = free.min(call.places.saturating_sub(brought));
         drop(state);
         self.changed.notify_waiters();
     }
@@ -178,7 +188,7 @@ mod tests {
         assert_eq!((demand.take(2).await, demand.take(9).await, demand.take(9).now_or_never()), (2, 1, None));
         demand.done(3, 3);
         assert_eq!(demand.take(9).now_or_never(), None);
-        demand.ends(&call, 3);
+        demand.ends(&call, 3, 0);
         demand.gone(SOON).await;
     }
 
@@ -186,13 +196,13 @@ mod tests {
     async fn what_was_moved_and_not_found_yet_is_not_moved_twice() {
         let demand = Demand::default();
         let call = demand.begins(1, false);
-        demand.ends(&call, 0);
+        demand.ends(&call, 0, 1);
         let taken = demand.take(1).await;
         demand.done(taken, 1);
         let waiting = demand.begins(1, true);
         assert_eq!(demand.take(1).now_or_never(), None);
         // Another node has taken it: this one finds nothing, and asks for more.
-        demand.ends(&waiting, 0);
+        demand.ends(&waiting, 0, 1);
         demand.begins(1, true);
         assert_eq!(demand.take(1).await, 1);
     }
@@ -204,7 +214,7 @@ mod tests {
         demand.begins(2, true);
         let taken = demand.take(1).await;
         demand.done(taken, 1);
-        demand.ends(&call, 0);
+        demand.ends(&call, 0, 2);
         // Two places wait and two were left over; one request is there already.
         assert_eq!(demand.take(9).await, 3);
     }
@@ -229,5 +239,18 @@ mod tests {
         demand.done(taken, 1);
         assert_eq!((demand.take(9).await, demand.most()), (3, 4));
         tokio::time::timeout(SOON, demand.some()).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn what_others_took_the_places_of_stays_in_stock() {
+        let demand = Demand::new(true);
+        let call = demand.begins(4, false);
+        demand.ends(&call, 0, 4);
+        let taken = demand.take(9).await;
+        demand.done(taken, 4);
+        // Three places went to requests of another application.
+        let call = demand.begins(4, false);
+        demand.ends(&call, 1, 0);
+        assert_eq!((demand.take(9).await, demand.take(9).now_or_never()), (1, None));
     }
 }

@@ -38,6 +38,9 @@ const WEIGHTS: [u32; 3] = [1, 2, 4];
 const MOST_TENANTS: usize = 2_000;
 const REQUESTS_PER_TENANT: usize = 10;
 
+/// Requests of each tenant: of fewer, that each tenant's share is a whole number of requests would show.
+const LEAST_EACH: usize = 96;
+
 /// Between two looks at what is left.
 const LOOKS: Duration = Duration::from_millis(2);
 
@@ -126,7 +129,7 @@ async fn sent_steadily(bench: &Bench<'_>, ground: &Ground, caller: &Caller) -> a
 async fn weights(bench: &Bench<'_>, number: usize) -> anyhow::Result<Vec<Row>> {
     let ground = bench.site.ground()?;
     let tenants = (0..number).map(|place| ground.tenant(place)).collect::<anyhow::Result<Vec<_>>>()?;
-    let each = (3 * bench.settings.requests / number).max(24);
+    let each = (3 * bench.settings.requests / number).max(LEAST_EACH);
     let lots = tenants.iter().cloned().zip(WEIGHTS.into_iter().cycle().map(|weight| Share { weight, ..Share::default() }));
     let ports = ground.open_with(lots.collect()).await?;
     ground.push(&ports, bench.guest, number).await?;

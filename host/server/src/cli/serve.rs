@@ -76,7 +76,8 @@ pub(super) struct Serve {
     /// Take no requests of this queue after all, of those that --queue or MOGBOX_QUEUES names; may be given several times.
     #[arg(long = "exclude-queue", value_name = "NAME", value_delimiter = ',')]
     excluded_queues: Vec<QueueName>,
-    /// Requests run at once; 64 times the number of processors where absent, as most of them wait for something.
+    /// Requests run at once; 64 times the number of processors where absent, as most of them wait for something. One tenant's are seven
+    /// eighths of them at the most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
     /// Memory that all guests alive may hold together, running or waiting, such as 8GiB; five eighths of the machine's, or of what
