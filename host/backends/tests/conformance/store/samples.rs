@@ -6,7 +6,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::{Receipt, Report};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::{Transition, Waits};
+use mogbox_core::store::{Start, Step, Transition, Transitioned, Waits};
 
 use super::raw::{Raw, result_key};
 use super::world::{World, entries, finish, json, node, now, request, start};
@@ -30,21 +30,36 @@ fn sample() -> Request {
     request
 }
 
-async fn run_sample(world: &World) -> RequestId {
+/// The start is stored alone, or with the end.
+async fn run_sample(world: &World, together: bool) -> RequestId {
     let (request, tenant) = (sample(), &world.tenant);
     world.results.create(tenant, &request, "2026-11-25T06:18:10.181918Z".parse().unwrap()).await.unwrap();
     let at = "2026-11-25T06:18:10.187310Z".parse().unwrap();
-    world.step(request.id, 1, Transition::Start { node_id: node(), at }).await;
+    let start = Start { node_id: node(), at };
+    if !together {
+        world.step(request.id, 1, Transition::Start(start.clone())).await;
+    }
     let at = "2026-11-25T06:18:10.190765Z".parse().unwrap();
     let value = Value::Success(json("3.0"));
-    world.step(request.id, 1, Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default() }).await;
+    let transition = Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default() };
+    let end = Step { tenant: tenant.clone(), id: request.id, fence: 1, start: together.then_some(start), transition };
+    assert_eq!(world.results.transition_all(&[&end]).await, [Ok(Transitioned::Applied)]);
     request.id
 }
 
 #[tokio::test]
 async fn a_success_leaves_what_mognet_leaves() {
+    success_leaves_what_mognet_leaves(false).await;
+}
+
+#[tokio::test]
+async fn a_success_whose_start_comes_with_its_end_leaves_what_mognet_leaves() {
+    success_leaves_what_mognet_leaves(true).await;
+}
+
+async fn success_leaves_what_mognet_leaves(together: bool) {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
-    let (id, tenant) = (run_sample(&world).await, &world.tenant);
+    let (id, tenant) = (run_sample(&world, together).await, &world.tenant);
     let expected = pairs([
         ("id", r#""9b09b78c-688f-4d40-b7ba-1a1fb10215e2""#),
         ("name", r#""demo.add""#),
