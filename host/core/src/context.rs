@@ -7,7 +7,7 @@ mod error;
 mod outgoing;
 mod start;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,8 @@ pub struct TaskContext {
     start: Start,
     /// Set once the start is known to be stored.
     start_stored: OnceCell<()>,
+    /// Whether there may be state, as far as is known here.
+    kept_state: AtomicBool,
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
     children: OnceCell<AtomicUsize>,
@@ -100,7 +102,9 @@ impl TaskContext {
         let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline, weight, config };
         let start = Start { node_id: services.node_id.clone(), at };
         let (waits, children, http) = (Mutex::default(), OnceCell::new(), HttpMeter::default());
-        Self { services, lease, facts, terms, start, start_stored: OnceCell::new(), waits, children, http }
+        // An earlier attempt may have left some.
+        let kept_state = AtomicBool::new(attempt > 1);
+        Self { services, lease, facts, terms, start, start_stored: OnceCell::new(), kept_state, waits, children, http }
     }
 
     /// What the attempt is.
@@ -164,6 +168,11 @@ impl TaskContext {
         waits.suspended > waits.resumed
     }
 
+    /// Whether there may be state of this request.
+    pub(crate) fn may_have_state(&self) -> bool {
+        self.kept_state.load(Ordering::Relaxed)
+    }
+
     /// How often the guest waited for children so far.
     #[must_use]
     pub fn waits(&self) -> Waits {
@@ -220,7 +229,10 @@ impl TaskContext {
     pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
-        self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await
+        let found = self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await?;
+        // A worker of Mognet's may have had the request before, and left some.
+        self.kept_state.fetch_or(found.is_some(), Ordering::Relaxed);
+        Ok(found)
     }
 
     /// Stores state.
@@ -233,6 +245,7 @@ impl TaskContext {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
+        self.kept_state.store(true, Ordering::Relaxed);
         self.meter(value.size());
         let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, self.lease.fence);
         let written = self.write(|| self.services.state.set(tenant, id, fence, key, value, &self.facts.limits)).await?;

@@ -47,7 +47,7 @@ pub enum Transition {
         /// The node.
         node_id: NodeId,
     },
-    /// It is done: a final state with its value, one more stop, without the steps of its waits. The request's state goes.
+    /// It is done: a final state with its value, one more stop, without the steps of its waits.
     Finish {
         /// A final state.
         state: State,
@@ -59,6 +59,8 @@ pub enum Transition {
         report: Option<Box<Report>>,
         /// How often it waited for children.
         waits: Waits,
+        /// Whether there may be state, which goes then.
+        kept_state: bool,
     },
 }
 

@@ -103,7 +103,7 @@ impl ResultStore for EmbeddedResults {
     async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
         let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
         let value = StoredValue::pack(&Value::Exception(Exception::NotReady));
-        let ending = Ending { state: State::Revoked, at, value, report: None, waits: Waits::default() };
+        let ending = Ending { state: State::Revoked, at, value, report: None, waits: Waits::default(), kept_state: false };
         let work = move |connection: &_| writes::revoke(connection, &tenant, id, &ending);
         Ok(self.database.call_then(work, move |_| waiting.notify(&topic)).await?)
     }
@@ -185,6 +185,7 @@ mod tests {
             at,
             report: None,
             waits: Waits::default(),
+            kept_state: true,
         };
         results.transition(&tenant, request.id, 1, &end).await.unwrap();
         for table in ["results", "kept", "children"] {

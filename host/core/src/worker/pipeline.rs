@@ -199,9 +199,9 @@ impl Pipeline {
     }
 
     async fn finish(&self, delivery: &Delivery, stop: &Stop, ending: Ending) -> Result<Settled, Abandoned> {
-        let Ending { start, state, value, dead, report, waits } = ending;
+        let Ending { start, state, value, dead, report, waits, kept_state } = ending;
         let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
-        let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits };
+        let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits, kept_state };
         let used = Usage { requests: 1, ..Usage::stored(step.size()) };
         let refused = self.step(delivery, stop, start, step).await?;
         match refused {
@@ -288,17 +288,19 @@ struct Ending {
     dead: Option<String>,
     report: Option<Box<Report>>,
     waits: Waits,
+    kept_state: bool,
 }
 
 impl Ending {
     /// Of a request that is not run.
     fn unrun(state: State, value: Value, dead: Option<String>) -> Self {
-        Self { start: None, state, value, dead, report: None, waits: Waits::default() }
+        Self { start: None, state, value, dead, report: None, waits: Waits::default(), kept_state: true }
     }
 
     /// By an attempt.
     fn of(context: &TaskContext, state: State, value: Value, dead: Option<String>) -> Self {
-        Self { start: context.unstored_start(), waits: context.waits(), ..Self::unrun(state, value, dead) }
+        let (start, kept_state) = (context.unstored_start(), context.may_have_state());
+        Self { start, waits: context.waits(), kept_state, ..Self::unrun(state, value, dead) }
     }
 }
 

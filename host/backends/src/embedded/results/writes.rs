@@ -42,6 +42,7 @@ pub(super) struct Ending {
     pub(super) value: StoredValue,
     pub(super) report: Option<String>,
     pub(super) waits: Waits,
+    pub(super) kept_state: bool,
 }
 
 impl Prepared {
@@ -51,10 +52,11 @@ impl Prepared {
             Transition::Suspend => Change::Suspend { retry: false },
             Transition::Retry => Change::Suspend { retry: true },
             Transition::Resume { node_id } => Change::Resume { node_id: node_id.to_string() },
-            Transition::Finish { state, value, at, report, waits } => {
+            Transition::Finish { state, value, at, report, waits, kept_state } => {
                 let report = report.as_ref().map(serde_json::to_string).transpose();
                 let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?;
-                Change::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report, waits: *waits })
+                let value = StoredValue::pack(value);
+                Change::Finish(Ending { state: *state, at: *at, value, report, waits: *waits, kept_state: *kept_state })
             }
         };
         Ok(Self { tenant: step.tenant.clone(), id: step.id, fence: step.fence, start: step.started().cloned(), change })
@@ -177,7 +179,9 @@ fn take(connection: &Connection, Prepared { tenant, id, change, .. }: &Prepared)
         }
         Change::Finish(ending) => {
             conclude(connection, tenant, *id, ending)?;
-            crate::embedded::state::clear(connection, tenant, *id)?;
+            if ending.kept_state {
+                crate::embedded::state::clear(connection, tenant, *id)?;
+            }
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(super) async fn check(connection: &RedisConnection, beginnings: &[Beginning]
 
 /// `found` is of the result and then of its ancestors.
 fn begun(one: &Beginning, found: Vec<Found>) -> Result<Begun, StoreError> {
-    let mut found = found.into_iter().chain(std::iter::repeat_with(|| Ok(None)));
+    let mut found = found.into_iter();
     let mut next = || found.next().unwrap_or(Ok(None));
     let standing = next()?.map(|fields| standing(one, fields)).transpose()?;
     let revoked = |fields: Vec<Option<Vec<u8>>>| fields.first() == Some(&Some(b"\"REVOKED\"".to_vec()));
@@ -40,9 +40,8 @@ fn begun(one: &Beginning, found: Vec<Found>) -> Result<Begun, StoreError> {
 
 /// A result without a state is PENDING: Mognet's client leaves such. Where it is final, nothing else matters.
 fn standing(one: &Beginning, fields: Vec<Option<Vec<u8>>>) -> Result<Standing, StoreError> {
-    let texts = fields.into_iter().map(|field| field.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
-    let mut texts = texts.chain(std::iter::repeat(None));
-    let mut next = || texts.next().flatten();
+    let mut fields = fields.into_iter().map(|field| field.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+    let mut next = || fields.next().flatten();
     let state = next().map_or(Ok(State::Pending), |text| read_state(&text))?;
     let mut number = || match next() {
         Some(text) if !state.is_final() => text.parse().map_err(|_| no_number(one)),

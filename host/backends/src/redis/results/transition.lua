@@ -1,8 +1,9 @@
 -- Steps in the lives of results. ARGV: times to live of a result, a value and a report, then for each step its name, fence, node and
 -- the moment of the attempt's start, '' where that is stored already; and for a finish also its moment, state, contents, encoding,
--- content type, channel, report, and how many stops and starts of its waits are not to be counted. KEYS: for each the result, and for
--- a finish also value, report and state. Answers for each APPLIED, FENCED, MISSING, FINAL and the state it has, or MALFORMED and a
--- reason. A step that is sent again, since its answer was lost, is told apart by its fence and counts once.
+-- content type, channel, report, how many stops and starts of its waits are not to be counted, and 1 where there may be state. KEYS:
+-- for each the result, and for a finish also value and report, and the state where there may be one. Answers for each APPLIED, FENCED,
+-- MISSING, FINAL and the state it has, or MALFORMED and a reason. A step that is sent again, since its answer was lost, is told apart
+-- by its fence and counts once.
 local result_ttl, value_ttl, report_ttl = ARGV[1], ARGV[2], ARGV[3]
 local running, suspended = '"RUNNING"', '"SUSPENDED"'
 
@@ -42,6 +43,10 @@ function steps.finish(result, fields, arguments)
     put(fields, 'finished', ARGV[arguments + 4])
 end
 
+local function kept_state(arguments)
+    return ARGV[arguments + 13] == '1'
+end
+
 -- What lies beside a result that is done.
 local function settle(keys, arguments, result)
     local report = ARGV[arguments + 10]
@@ -49,7 +54,9 @@ local function settle(keys, arguments, result)
     if report ~= '' then
         redis.call('SET', KEYS[keys + 2], report, 'EX', report_ttl)
     end
-    states[#states + 1] = KEYS[keys + 3]
+    if kept_state(arguments) then
+        states[#states + 1] = KEYS[keys + 3]
+    end
 end
 
 local function take(keys, arguments)
@@ -92,7 +99,7 @@ end
 
 local function size(arguments)
     if ARGV[arguments] == 'finish' then
-        return 4, 13
+        return kept_state(arguments) and 4 or 3, 14
     end
     return 1, 4
 end

@@ -72,13 +72,16 @@ fn add_step(call: &mut ScriptInvocation<'_>, step: &Step) -> Result<(), BackendE
     call.key(keys::result(tenant, *id)).arg(name(transition)).arg(fence);
     call.arg(node_id.map(|node_id| quoted(node_id.as_str())).unwrap_or_default());
     call.arg(started.map(|start| quoted_timestamp(start.at)).unwrap_or_default());
-    if let Transition::Finish { state, value, at, report, waits } = transition {
-        call.key(keys::value(tenant, *id)).key(keys::report(tenant, *id)).key(keys::state(tenant, *id));
+    if let Transition::Finish { state, value, at, report, waits, kept_state } = transition {
+        call.key(keys::value(tenant, *id)).key(keys::report(tenant, *id));
+        if *kept_state {
+            call.key(keys::state(tenant, *id));
+        }
         let report = report.as_ref().map(serde_json::to_string).transpose();
         let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
         call.arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
         conclusion(call, tenant, *id, value);
-        call.arg(report).arg(waits.suspended).arg(waits.resumed);
+        call.arg(report).arg(waits.suspended).arg(waits.resumed).arg(u8::from(*kept_state));
     }
     Ok(())
 }

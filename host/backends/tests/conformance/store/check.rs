@@ -86,8 +86,8 @@ async fn what_others_spoilt_keeps_no_other_attempt_from_starting() {
         ids.push(world.submitted().await);
     }
     let key = |number: usize| result_key(&world.tenant, ids[number], "");
-    for (number, field, value) in [(1, "number_of_stops", "many"), (2, "state", "\"DONE\""), (3, "attempt", "\u{fffd}")] {
-        raw.call::<i64>("HSET", key(number), &[field.as_bytes(), value.as_bytes()]).await;
+    for (number, field, value) in [(1, "number_of_stops", b"many".as_slice()), (2, "state", b"\"DONE\""), (3, "attempt", b"\xff")] {
+        raw.call::<i64>("HSET", key(number), &[field.as_bytes(), value]).await;
     }
     raw.call::<String>("SET", key(4), &[b"text"]).await;
     // Mognet's client leaves a hash without a state when it asks for what is not there yet.

@@ -83,7 +83,7 @@ async fn the_waits_of_an_attempt_leave_no_trace_in_the_counts_when_it_ends(world
         }
         let Transition::Finish { state, value, at, report, .. } = finish(State::Success) else { unreachable!() };
         let waits = Waits { suspended: 2, resumed };
-        world.step(id, 1, Transition::Finish { state, value, at, report, waits }).await;
+        world.step(id, 1, Transition::Finish { state, value, at, report, waits, kept_state: true }).await;
         assert_eq!(world.counters(id).await, (State::Success, 1, 1, 0));
     }
 }

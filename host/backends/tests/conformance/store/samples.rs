@@ -41,7 +41,7 @@ async fn run_sample(world: &World, together: bool) -> RequestId {
     }
     let at = "2026-11-25T06:18:10.190765Z".parse().unwrap();
     let value = Value::Success(json("3.0"));
-    let transition = Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default() };
+    let transition = Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default(), kept_state: true };
     let end = Step { tenant: tenant.clone(), id: request.id, fence: 1, start: together.then_some(start), transition };
     assert_eq!(world.results.transition_all(&[&end]).await, [Ok(Transitioned::Applied)]);
     request.id
@@ -128,6 +128,7 @@ async fn a_deadline_that_passed_before_the_start_leaves_what_mognet_leaves() {
         at: now(),
         report: None,
         waits: Waits::default(),
+        kept_state: true,
     };
     world.step(id, 1, end).await;
     let hash = raw.hash(&result_key(&world.tenant, id, "")).await;
@@ -159,7 +160,13 @@ async fn a_value_that_gains_by_it_is_packed_as_a_client_reads_it() {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
     let (id, text) = (world.running().await, format!("\"{}\"", "word ".repeat(1_000)));
     let value = Value::Success(Json::parse(&text, usize::MAX).unwrap());
-    world.step(id, 1, Transition::Finish { state: State::Success, value, at: now(), report: None, waits: Waits::default() }).await;
+    world
+        .step(
+            id,
+            1,
+            Transition::Finish { state: State::Success, value, at: now(), report: None, waits: Waits::default(), kept_state: true },
+        )
+        .await;
     let key = result_key(&world.tenant, id, "/value");
     let (contents, encoding): (Vec<u8>, String) = raw.call("HMGET", key, &[b"contents", b"encoding"]).await;
     assert_eq!((contents.get(..2), encoding.as_str()), (Some([0x1f, 0x8b].as_slice()), "\"gzip\""));
@@ -172,7 +179,9 @@ async fn every_other_key_has_a_time_to_live_as_well() {
     let (id, tenant) = (world.running().await, &world.tenant);
     let report = Report { attempt: 1, receipt: Receipt::default(), error: None, log: Vec::new(), dropped_lines: 0 };
     let Transition::Finish { state, value, at, .. } = finish(State::Success) else { unreachable!() };
-    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default() }).await;
+    world
+        .step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default(), kept_state: true })
+        .await;
     let other = world.running().await;
     world.state.set(tenant, other, 1, "k", &json("1"), &Limits::default()).await.unwrap();
     let keys: Vec<String> = raw.lives(tenant).await.into_iter().filter(|(_, ttl)| *ttl > 0).map(|(key, _)| key).collect();

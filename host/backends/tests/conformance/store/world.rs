@@ -141,7 +141,7 @@ pub(super) fn finish(state: State) -> Transition {
 }
 
 pub(super) fn finish_with(state: State, value: Value) -> Transition {
-    Transition::Finish { state, value, at: now(), report: None, waits: Waits::default() }
+    Transition::Finish { state, value, at: now(), report: None, waits: Waits::default(), kept_state: true }
 }
 
 pub(super) fn json(text: &str) -> Json {

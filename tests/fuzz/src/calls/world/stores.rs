@@ -54,7 +54,7 @@ impl Stores {
             true => (State::Success, Value::Success(Json::string("done"))),
             false => (State::Failure, Value::Exception(Exception::UnknownTask("x".into()))),
         };
-        let finish = Transition::Finish { state, value, at: Timestamp::now(), report: None, waits: Default::default() };
+        let finish = Transition::Finish { state, value, at: Timestamp::now(), report: None, waits: Default::default(), kept_state: true };
         self.results.transition(&tenant, id, fence, &finish).await.expect("an end is stored");
         self.broker.settle(&[delivery.done(Duration::ZERO)]).await.expect("the broker answers");
     }
