@@ -85,6 +85,14 @@ impl RedisConnection {
         answer.map_err(|error| self.failed(&error, generation))
     }
 
+    /// Sends several commands in one round trip, each with an answer of its own.
+    pub(crate) async fn each<T: FromRedisValue>(&self, commands: &mut Pipeline) -> Result<Vec<Result<T, BackendError>>, BackendError> {
+        let (mut manager, generation) = self.manager();
+        let failed = |error| self.failed(&error, generation);
+        let answers: Vec<Result<T, RedisError>> = commands.ignore_errors().query_async(&mut manager).await.map_err(failed)?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(failed)).collect())
+    }
+
     /// Runs a script, which is sent once and then called by its digest.
     pub(crate) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, BackendError> {
         let (mut manager, generation) = self.manager();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mogbox_core::ids::{RequestId, Tenant};
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State};
-use mogbox_core::store::{StoreError, WaitMode};
+use mogbox_core::store::{Beginning, Begun, StoreError, WaitMode};
 use mogbox_core::wire::result::truncate;
 
 use crate::error::BackendError;
@@ -104,6 +104,51 @@ pub(crate) fn each<T>(answers: Result<Vec<Result<T, StoreError>>, BackendError>,
         let error = StoreError::from(error);
         (0..count).map(|_| Err(error.clone())).collect()
     })
+}
+
+/// What makes no sense is the answer for that one thing; any other error is the whole call's, of which nothing is stored.
+pub(crate) fn apart<T>(answer: Result<T, BackendError>) -> Result<Result<T, StoreError>, BackendError> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(BackendError::Malformed(text)) => Ok(Err(StoreError::Malformed(text))),
+        Err(error) => Err(error),
+    }
+}
+
+/// How a result stands: what steps depend on.
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    pub(crate) attempt: u32,
+    pub(crate) starts: u32,
+    pub(crate) stops: u32,
+    pub(crate) retries: u32,
+}
+
+/// What becomes of a beginning whose result stands so, none where there is no result. `revoked` says of an ancestor whether it was
+/// revoked, none where it does not exist.
+pub(crate) fn begun<E>(
+    one: &Beginning,
+    standing: Option<&Standing>,
+    mut revoked: impl FnMut(RequestId) -> Result<Option<bool>, E>,
+) -> Result<Begun, E> {
+    let Some(standing) = standing else { return Ok(Begun::Missing) };
+    if standing.state.is_final() {
+        return Ok(Begun::Final(standing.state));
+    }
+    if one.fence < standing.attempt {
+        return Ok(Begun::Fenced);
+    }
+    let unexpected = standing.starts.saturating_sub(standing.stops).max(one.expiries);
+    if unexpected > one.max_unexpected {
+        return Ok(Begun::TooManyRetries(unexpected));
+    }
+    for ancestor in one.ancestors.iter().copied() {
+        match revoked(ancestor)? {
+            Some(false) => {}
+            found => return Ok(Begun::Orphaned { ancestor, revoked: found.is_some() }),
+        }
+    }
+    Ok(Begun::Admitted { retries: standing.retries })
 }
 
 fn is_final(result: &Option<RequestResult>) -> bool {

@@ -5,11 +5,13 @@ mod calls;
 mod children;
 mod error;
 mod outgoing;
+mod start;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::broker::{Broker, Lease};
@@ -22,11 +24,12 @@ use crate::limits::{Bound, Limits};
 use crate::outgoing::{Fetch, HttpMeter};
 use crate::request::Request;
 use crate::retry::Backoff;
-use crate::store::{Popped, ResultStore, StateStore, StoreError, Waits, Written};
+use crate::store::{Popped, ResultStore, Start, StateStore, StoreError, Waits, Written};
 use crate::submit::Submitter;
 use crate::tenants::Terms;
 use crate::usage::{Meter, Usage};
 use crate::worker::capacity::Capacity;
+use crate::worker::recorder::Recorder;
 
 pub use calls::{Facts, HostCalls};
 pub use children::{ChildOutcome, MAX_WAIT_IDS, NewChild};
@@ -37,6 +40,8 @@ pub use error::ContextError;
 pub struct Services {
     /// Results and metadata.
     pub results: Arc<dyn ResultStore>,
+    /// Takes the steps of results.
+    pub recorder: Arc<Recorder>,
     /// State.
     pub state: Arc<dyn StateStore>,
     /// Submission of children.
@@ -59,6 +64,11 @@ pub struct TaskContext {
     lease: Lease,
     facts: Facts,
     terms: Arc<Terms>,
+    start: Start,
+    /// Set once the start is known to be stored.
+    start_stored: OnceCell<()>,
+    /// Whether there may be state, as far as is known here.
+    kept_state: AtomicBool,
     waits: Mutex<Waits>,
     /// How many children there are, once somebody asked.
     children: OnceCell<AtomicUsize>,
@@ -75,6 +85,8 @@ pub struct AttemptIdentity {
     pub terms: Arc<Terms>,
     /// The host's wish that it ends.
     pub stop: Stop,
+    /// When it starts.
+    pub at: Timestamp,
     /// Time from now until the request's deadline.
     pub deadline: Option<Duration>,
 }
@@ -83,13 +95,16 @@ impl TaskContext {
     /// The view of an attempt that starts now.
     #[must_use]
     pub fn new(services: Services, identity: AttemptIdentity) -> Self {
-        let AttemptIdentity { lease, request, terms, stop, deadline } = identity;
+        let AttemptIdentity { lease, request, terms, stop, at, deadline } = identity;
         let (tenant, queue, attempt, started) = (lease.tenant.clone(), lease.queue.clone(), lease.fence, Instant::now());
         let limits = terms.limits_of(&request.name);
         let (config, weight) = (Arc::clone(&terms.grants.config), terms.share().weight);
         let facts = Facts { tenant, queue, request, attempt, limits, stop, started, deadline, weight, config };
+        let start = Start { node_id: services.node_id.clone(), at };
         let (waits, children, http) = (Mutex::default(), OnceCell::new(), HttpMeter::default());
-        Self { services, lease, facts, terms, waits, children, http }
+        // An earlier attempt may have left some.
+        let kept_state = AtomicBool::new(attempt > 1);
+        Self { services, lease, facts, terms, start, start_stored: OnceCell::new(), kept_state, waits, children, http }
     }
 
     /// What the attempt is.
@@ -153,6 +168,11 @@ impl TaskContext {
         waits.suspended > waits.resumed
     }
 
+    /// Whether there may be state of this request.
+    pub(crate) fn may_have_state(&self) -> bool {
+        self.kept_state.load(Ordering::Relaxed)
+    }
+
     /// How often the guest waited for children so far.
     #[must_use]
     pub fn waits(&self) -> Waits {
@@ -198,8 +218,7 @@ impl TaskContext {
         }
         self.meter(entries.size());
         let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, Some(self.lease.fence));
-        let written =
-            self.in_time(self.patiently(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.facts.limits))).await?;
+        let written = self.write(|| self.services.results.set_metadata(tenant, id, fence, entries, &self.facts.limits)).await?;
         self.stored(written)
     }
 
@@ -210,7 +229,10 @@ impl TaskContext {
     pub async fn state(&self, key: &str) -> Result<Option<Json>, ContextError> {
         check_key(key)?;
         let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
-        self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await
+        let found = self.in_time(self.patiently(|| self.services.state.get(tenant, id, key))).await?;
+        // A worker of Mognet's may have had the request before, and left some.
+        self.kept_state.fetch_or(found.is_some(), Ordering::Relaxed);
+        Ok(found)
     }
 
     /// Stores state.
@@ -223,9 +245,10 @@ impl TaskContext {
             return Err(self.over(Bound::State));
         }
         self.check_holder()?;
+        self.kept_state.store(true, Ordering::Relaxed);
         self.meter(value.size());
         let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, self.lease.fence);
-        let written = self.in_time(self.patiently(|| self.services.state.set(tenant, id, fence, key, value, &self.facts.limits))).await?;
+        let written = self.write(|| self.services.state.set(tenant, id, fence, key, value, &self.facts.limits)).await?;
         self.stored(written)
     }
 
@@ -237,7 +260,7 @@ impl TaskContext {
         check_key(key)?;
         self.check_holder()?;
         let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, self.lease.fence);
-        match self.in_time(self.patiently(|| self.services.state.pop(tenant, id, fence, key))).await? {
+        match self.write(|| self.services.state.pop(tenant, id, fence, key)).await? {
             Popped::Value(found) => Ok(found),
             Popped::Fenced => Err(self.not_holder()),
             Popped::Missing => Err(self.result_gone()),
@@ -251,7 +274,7 @@ impl TaskContext {
     pub async fn clear_state(&self) -> Result<(), ContextError> {
         self.check_holder()?;
         let (tenant, id, fence) = (&self.lease.tenant, self.facts.request.id, Some(self.lease.fence));
-        let written = self.in_time(self.patiently(|| self.services.state.clear(tenant, id, fence))).await?;
+        let written = self.write(|| self.services.state.clear(tenant, id, fence)).await?;
         self.stored(written)
     }
 

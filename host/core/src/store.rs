@@ -24,16 +24,20 @@ pub enum StoreError {
     Malformed(String),
 }
 
+/// The start of an attempt: RUNNING, one more start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The node.
+    pub node_id: NodeId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A step in the life of a result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Transition {
-    /// An attempt starts: RUNNING, one more start.
-    Start {
-        /// The node.
-        node_id: NodeId,
-        /// Now.
-        at: Timestamp,
-    },
+    /// An attempt starts.
+    Start(Start),
     /// It waits: SUSPENDED, one more stop.
     Suspend,
     /// It asks for another attempt after a failure: SUSPENDED, one more stop, and one more of [`RequestResult::retries`].
@@ -43,7 +47,7 @@ pub enum Transition {
         /// The node.
         node_id: NodeId,
     },
-    /// It is done: a final state with its value, one more stop, without the steps of its waits. The request's state goes.
+    /// It is done: a final state with its value, one more stop, without the steps of its waits.
     Finish {
         /// A final state.
         state: State,
@@ -55,6 +59,8 @@ pub enum Transition {
         report: Option<Box<Report>>,
         /// How often it waited for children.
         waits: Waits,
+        /// Whether there may be state, which goes then.
+        kept_state: bool,
     },
 }
 
@@ -67,8 +73,21 @@ pub struct Step {
     pub id: RequestId,
     /// The attempt.
     pub fence: u32,
+    /// The attempt's start, where it may not be stored yet: it is then stored together with what happens.
+    pub start: Option<Start>,
     /// What happens.
     pub transition: Transition,
+}
+
+impl Step {
+    /// The start that it stores, alone or with what happens.
+    #[must_use]
+    pub fn started(&self) -> Option<&Start> {
+        match &self.transition {
+            Transition::Start(start) => Some(start),
+            _ => self.start.as_ref(),
+        }
+    }
 }
 
 /// An attempt that is about to start, and what must hold first: Mognet's rules on results, retries and ancestors.
@@ -86,8 +105,6 @@ pub struct Beginning {
     pub expiries: u32,
     /// The most attempts that may have ended unexpectedly.
     pub max_unexpected: u32,
-    /// The node that starts it, and when; none where it is only checked.
-    pub start: Option<(NodeId, Timestamp)>,
 }
 
 /// What became of a beginning. The first that applies, in this order.
@@ -108,7 +125,7 @@ pub enum Begun {
         /// Whether it was revoked.
         revoked: bool,
     },
-    /// Everything holds. Where it was to start, it is RUNNING now, with one more start.
+    /// Everything holds: it may start.
     Admitted {
         /// Further attempts that the task asked for so far.
         retries: u32,
@@ -193,7 +210,7 @@ pub struct OpenResult {
     pub id: RequestId,
     /// How it stands.
     pub state: State,
-    /// The last attempt that started; 0 where none did.
+    /// The last attempt whose start is stored; 0 where none is.
     pub attempt: u32,
     /// When it was submitted.
     pub created: Timestamp,
@@ -209,17 +226,18 @@ pub trait ResultStore: Send + Sync + 'static {
     /// Reads results, in the order of `ids`; none for each that does not exist.
     async fn read(&self, tenant: &Tenant, ids: &[RequestId]) -> Result<Vec<Option<RequestResult>>, StoreError>;
 
-    /// Starts attempts where their results, retries and ancestors allow it: one call for all that a node was handed out. Answers in
-    /// the order of `beginnings`. An attempt that is sent again, since its answer was lost, counts once.
-    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>>;
+    /// Whether results, retries and ancestors allow attempts to start: one call for all that a node was handed out. Answers in the
+    /// order of `beginnings`. Reads only.
+    async fn check(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>>;
 
     /// Takes steps: one call for all attempts of a node that have one to take. A final result never changes, and an attempt earlier
-    /// than the last one that started is fenced off. Answers in the order of `steps`. Sending a step again counts once.
+    /// than the last one whose start is stored is fenced off. Answers in the order of `steps`. Sending a step again counts once, and
+    /// so does a start, however often it comes along.
     async fn transition_all(&self, steps: &[&Step]) -> Vec<Result<Transitioned, StoreError>>;
 
     /// Takes one step.
     async fn transition(&self, tenant: &Tenant, id: RequestId, fence: u32, step: &Transition) -> Result<Transitioned, StoreError> {
-        let step = Step { tenant: tenant.clone(), id, fence, transition: step.clone() };
+        let step = Step { tenant: tenant.clone(), id, fence, start: None, transition: step.clone() };
         let answer = self.transition_all(&[&step]).await.into_iter().next();
         answer.unwrap_or_else(|| Err(StoreError::Malformed("no answer to a step".to_owned())))
     }

@@ -9,7 +9,7 @@ mod exchange;
 pub mod leases;
 mod pipeline;
 mod reconciler;
-mod recorder;
+pub mod recorder;
 mod revocations;
 mod running;
 mod settler;
@@ -105,6 +105,7 @@ impl Worker {
         let (settler, settlements) = Settler::new();
         let services = Services {
             results: Arc::clone(&ports.results),
+            recorder: Recorder::start(Arc::clone(&ports.results)),
             state: Arc::clone(&ports.state),
             submitter: Arc::clone(&ports.submitter),
             capacity: Arc::clone(&capacity),
@@ -129,9 +130,7 @@ impl Worker {
         let [draining, drained] = [CancellationToken::new(), CancellationToken::new()];
         let attempts = TaskTracker::new();
         let (broker, leaving) = (Arc::clone(&ports.broker), Arc::clone(&ports.broker));
-        let recorder = Recorder::start(Arc::clone(&ports.results));
-        let pipeline =
-            Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), recorder, settler, draining: draining.clone() });
+        let pipeline = Arc::new(Pipeline { settings, ports, services, running: Arc::clone(&running), settler, draining: draining.clone() });
         let (taken, ended) = (draining.clone(), drained.clone());
         let exchange = Exchange { broker, capacity, pipeline, settlements, draining: taken, drained: ended, attempts: attempts.clone() };
         let [exchange, revocations, reconciler] =

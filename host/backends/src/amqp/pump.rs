@@ -160,7 +160,14 @@ impl Pump {
 
     async fn end(&self, id: RequestId, exception: Exception) -> Result<(), BrokerError> {
         let value = Value::Exception(exception);
-        let step = Transition::Finish { state: State::Invalid, value, at: Timestamp::now(), report: None, waits: Waits::default() };
+        let step = Transition::Finish {
+            state: State::Invalid,
+            value,
+            at: Timestamp::now(),
+            report: None,
+            waits: Waits::default(),
+            kept_state: true,
+        };
         match self.results.transition(&self.app, id, 0, &step).await {
             Err(StoreError::Unavailable(error)) => Err(BrokerError::Unavailable(error)),
             // There is none, it is final, or it runs by another message.

@@ -1,6 +1,6 @@
 //! Results in tables. Every call is one transaction, and one thread runs them all, so what a step sees is what it changes.
 
-mod begin;
+mod check;
 mod metadata;
 mod open;
 mod reads;
@@ -21,8 +21,7 @@ use mogbox_core::store::{Beginning, Begun, OpenResult, ResultStore, Step, StoreE
 use mogbox_core::wire::value::{MAX_STORED, StoredValue};
 
 use super::Database;
-use crate::error::BackendError;
-use crate::results::{self, each};
+use crate::results::{self, apart, each};
 use writes::{Ending, Prepared};
 
 pub(super) use metadata::refused;
@@ -79,9 +78,9 @@ impl ResultStore for EmbeddedResults {
         Ok(found)
     }
 
-    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
+    async fn check(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
         let many = beginnings.to_vec();
-        let work = move |connection: &_| many.iter().map(|one| begin::begin(connection, one)).map(apart).collect();
+        let work = move |connection: &_| many.iter().map(|one| check::check(connection, one)).map(apart).collect();
         each(self.database.call(work).await, beginnings.len())
     }
 
@@ -104,7 +103,7 @@ impl ResultStore for EmbeddedResults {
     async fn revoke(&self, tenant: &Tenant, id: RequestId, at: Timestamp) -> Result<Option<State>, StoreError> {
         let (waiting, topic, tenant) = (self.database.results().clone(), (tenant.clone(), id), tenant.clone());
         let value = StoredValue::pack(&Value::Exception(Exception::NotReady));
-        let ending = Ending { state: State::Revoked, at, value, report: None, waits: Waits::default() };
+        let ending = Ending { state: State::Revoked, at, value, report: None, waits: Waits::default(), kept_state: false };
         let work = move |connection: &_| writes::revoke(connection, &tenant, id, &ending);
         Ok(self.database.call_then(work, move |_| waiting.notify(&topic)).await?)
     }
@@ -165,15 +164,6 @@ impl ResultStore for EmbeddedResults {
     }
 }
 
-/// What makes no sense is the answer of that one step; any other error is the whole call's, of which nothing is stored.
-fn apart<T>(answer: Result<T, BackendError>) -> Result<Result<T, StoreError>, BackendError> {
-    match answer {
-        Ok(answer) => Ok(Ok(answer)),
-        Err(BackendError::Malformed(text)) => Ok(Err(StoreError::Malformed(text))),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use mogbox_core::store::Transition;
@@ -195,6 +185,7 @@ mod tests {
             at,
             report: None,
             waits: Waits::default(),
+            kept_state: true,
         };
         results.transition(&tenant, request.id, 1, &end).await.unwrap();
         for table in ["results", "kept", "children"] {

@@ -1,5 +1,6 @@
 //! Results in Mognet's hashes. Every write that depends on the present state is one script on the result's own key.
 
+mod check;
 mod open;
 mod reads;
 mod writes;
@@ -53,8 +54,8 @@ impl ResultStore for RedisResults {
         Ok(reads::results(&self.connection, tenant, ids).await?)
     }
 
-    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
-        each(writes::begin(&self.connection, beginnings).await, beginnings.len())
+    async fn check(&self, beginnings: &[Beginning]) -> Vec<Result<Begun, StoreError>> {
+        each(check::check(&self.connection, beginnings).await, beginnings.len())
     }
 
     async fn transition_all(&self, steps: &[&Step]) -> Vec<Result<Transitioned, StoreError>> {

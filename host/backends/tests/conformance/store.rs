@@ -1,5 +1,6 @@
 //! The suite of the ports to results, state and modules.
 
+mod check;
 mod children;
 mod foreign;
 mod interleavings;

@@ -31,7 +31,7 @@ fn pause() -> Outcome {
 fn look(world: &World, script: Script) -> Script {
     let world = world.clone();
     script.then(TASK, |attempt| async move {
-        let result = world.result(attempt.context.request().id).await;
+        let result = world.once(attempt.context.request().id, |result| result.state == State::Running).await;
         saw(&(result.state, result.number_of_starts, result.number_of_stops, result.retries))
     })
 }

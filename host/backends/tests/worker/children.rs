@@ -161,10 +161,11 @@ async fn a_parent_that_waits_when_its_node_drains_is_given_back(world: World) {
 async fn a_parent_that_waits_is_stopped_by_its_revocation_with_its_child(world: World) {
     let (node, script, id) = waiting(&world, Options { revoke_grace: Duration::from_millis(100), ..Options::default() }).await;
     node.listens().await;
+    let child = world.results.children(&world.tenant, id).await.unwrap()[0];
+    world.runs(child, 1).await;
     let revocation = revoke(&*world.results, &*world.broker, &world.tenant, id, false, &Limits::default()).await.unwrap();
     assert_eq!((revocation.before, revocation.revoked), (Some(State::Suspended), 2));
     assert_eq!(node.settled(2).await, [Verdict::Done, Verdict::Done]);
-    let child = world.results.children(&world.tenant, id).await.unwrap()[0];
     assert_eq!((world.counts(id).await.0, world.counts(child).await), (State::Revoked, (State::Revoked, 1, 1)));
     assert_eq!((script.executed(PARENT), script.executed(CHILD)), (vec![1], vec![1]));
     assert!(world.result(id).await.finished.is_some_and(|finished| finished <= Timestamp::now()));

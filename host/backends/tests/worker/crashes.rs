@@ -21,8 +21,7 @@ async fn a_request_whose_node_died_is_finished_by_another(world: World) {
     let script = Script::default().hang(TASK, &running).answer(TASK, done()).ready();
     let node = world.node_with(&script, Options::short_lease()).await;
     let id = world.submit_task(TASK).await;
-    running.happened().await;
-    assert_eq!(world.counts(id).await, (State::Running, 1, 0));
+    world.runs(id, 1).await;
     node.dies();
     let other = world.node(&script).await;
     assert_eq!(other.settled(1).await, [Verdict::Done]);
@@ -43,9 +42,10 @@ async fn a_request_that_kills_each_node_is_given_up_after_four_executions(world:
     let crashes: Vec<Event> = (0..5).map(|_| Event::new()).collect();
     let script = crashes.iter().fold(Script::default(), |script, running| script.hang(TASK, running)).ready();
     let id = world.submit_task(TASK).await;
-    for running in &crashes[..4] {
+    for (running, starts) in crashes[..4].iter().zip(1..) {
         let node = world.node_with(&script, Options::short_lease()).await;
         running.happened().await;
+        world.runs(id, starts).await;
         node.dies();
     }
     world.node(&script).await.settled(1).await;
@@ -72,7 +72,12 @@ async fn nodes_that_die_before_the_start_count_as_well(world: World) {
 }
 
 async fn an_attempt_that_panics_counts_as_a_crash_and_the_node_goes_on(world: World) {
-    let script = Script::default().then(TASK, |_| async { panic!("on purpose") }).answer(TASK, done()).ready();
+    let its = world.clone();
+    let script = Script::default().then(TASK, |attempt| async move {
+        its.runs(attempt.context.request().id, 1).await;
+        panic!("on purpose")
+    });
+    let script = script.answer(TASK, done()).ready();
     let node = world.node_with(&script, Options::lease_of_two_seconds()).await;
     let id = world.submit_task(TASK).await;
     assert_eq!(node.settled(1).await, [Verdict::Done]);
@@ -92,6 +97,7 @@ async fn a_worker_that_is_dropped_ends_its_attempts_and_takes_no_more(world: Wor
     let mut node = world.node_with(&script, Options::short_lease()).await;
     let first = world.submit_task(TASK).await;
     running.happened().await;
+    world.runs(first, 1).await;
     node.drop_worker();
     ended.happened().await;
     let second = world.submit_task(TASK).await;

@@ -33,6 +33,7 @@ async fn taken_over(world: &World, script: &Arc<Script>, first_runs: &Event, sec
     first_runs.happened().await;
     let second = world.node_with(script, Options { concurrency: 1, ..Options::default() }).await;
     second_runs.happened().await;
+    world.runs(id, 2).await;
     TakenOver { first, second, id }
 }
 

@@ -8,7 +8,7 @@ use mogbox_backends::redis::RedisConnection;
 use mogbox_core::broker::Submission;
 use mogbox_core::ids::{NodeId, RequestId};
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::Transition;
+use mogbox_core::store::{Start, Transition};
 use mogbox_fixtures::RedisServer;
 
 use crate::event::Event;
@@ -71,7 +71,7 @@ async fn a_result_without_a_message_ends_and_says_why(alone: Alone) {
 
 async fn a_result_whose_message_is_gone_ends_although_an_attempt_started(alone: Alone) {
     let (world, id) = (&alone.world, alone.cut_off().await);
-    let start = Transition::Start { node_id: NodeId::random(), at: Timestamp::now() };
+    let start = Transition::Start(Start { node_id: NodeId::random(), at: Timestamp::now() });
     world.results.transition(&world.tenant, id, 7, &start).await.unwrap();
     let _node = world.node_with(&Script::default().ready(), hasty()).await;
     assert_eq!(world.end(id).await, (State::Failure, 1, 1));
@@ -83,6 +83,7 @@ async fn what_waits_is_held_back_or_runs_is_not_lost(alone: Alone) {
     let running = world.submit_task(TASK).await;
     let _node = world.node_with(&Script::default().hang(TASK, &runs).ready(), Options { concurrency: 1, ..hasty() }).await;
     runs.happened().await;
+    world.runs(running, 1).await;
     let ready = world.submit_task(TASK).await;
     let (held_back, queue) = (alone.cut_off().await, world.queue.clone());
     let request = Arc::new(mogbox_core::request::Request { id: held_back, ..world.request(TASK) });

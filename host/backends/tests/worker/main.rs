@@ -33,6 +33,8 @@ mod script;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod starts;
+#[cfg(test)]
 mod submission;
 #[cfg(test)]
 mod tap;

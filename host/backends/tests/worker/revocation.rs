@@ -32,6 +32,7 @@ async fn a_revoked_attempt_is_stopped_and_its_result_stays_revoked(world: World)
     let id = world.submit_task(TASK).await;
     running.happened().await;
     node.listens().await;
+    world.runs(id, 1).await;
     world.state.set(&world.tenant, id, 1, "step", &json("1"), &Limits::default()).await.unwrap();
     revoke(&*world.results, &*world.broker, &world.tenant, id, false, &Limits::default()).await.unwrap();
     assert_eq!(node.settled(1).await, [Verdict::Done]);
@@ -75,6 +76,7 @@ async fn a_revocation_that_was_not_broadcast_is_found(world: World) {
     let node = world.node(&script).await;
     let id = world.submit_task(TASK).await;
     running.happened().await;
+    world.runs(id, 1).await;
     world.results.revoke(&world.tenant, id, Timestamp::now()).await.unwrap();
     assert_eq!(node.settled(1).await, [Verdict::Done]);
     assert_eq!(world.counts(id).await, (State::Revoked, 1, 1));
@@ -94,6 +96,7 @@ async fn a_broadcast_for_a_request_that_is_not_revoked_stops_nothing(world: Worl
     let node = world.node(&script).await;
     let id = world.submit_task(TASK).await;
     running.happened().await;
+    world.runs(id, 1).await;
     node.listens().await;
     let revoked = world.submit_task(TASK).await;
     decoy.happened().await;

@@ -223,6 +223,25 @@ impl World {
         self.results.read(&self.tenant, &[id]).await.unwrap().remove(0).expect("there is a result")
     }
 
+    /// The result once it is so.
+    pub(crate) async fn once(&self, id: RequestId, is_so: impl Fn(&RequestResult) -> bool) -> RequestResult {
+        let looks = async {
+            loop {
+                let result = self.result(id).await;
+                if is_so(&result) {
+                    return result;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon(looks).await
+    }
+
+    /// Ends when so many starts are stored, and the last attempt runs.
+    pub(crate) async fn runs(&self, id: RequestId, starts: u32) {
+        self.once(id, |result| (result.state, result.number_of_starts) == (State::Running, starts)).await;
+    }
+
     /// State, starts and stops, as they are now.
     pub(crate) async fn counts(&self, id: RequestId) -> (State, u32, u32) {
         let result = self.result(id).await;

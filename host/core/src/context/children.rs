@@ -16,7 +16,7 @@ use crate::json::Json;
 use crate::limits::Bound;
 use crate::request::{Deadline, Request};
 use crate::result::{Exception, RequestResult, State, Value};
-use crate::store::{StoreError, Transition, Transitioned, WaitMode};
+use crate::store::{StoreError, Transition, WaitMode};
 use crate::submit::SubmitError;
 use crate::wire::deadline;
 
@@ -76,6 +76,7 @@ impl TaskContext {
         if known.load(Ordering::Relaxed) >= self.facts.limits.length(Bound::Children) {
             return Err(self.over(Bound::Children));
         }
+        self.store_start().await?;
         // Tried again under the same id, which makes one request of it however often an answer is lost.
         let submitted = self.patiently(|| async {
             match self.services.submitter.submit(&self.lease.tenant, request.clone(), Duration::ZERO).await {
@@ -158,14 +159,14 @@ impl TaskContext {
         mode: WaitMode,
         timeout: Option<Duration>,
     ) -> Result<Vec<Option<RequestResult>>, ContextError> {
-        self.in_time(self.step(&Transition::Suspend)).await?;
+        self.in_time(self.suspend()).await?;
         self.counted_waits().suspended += 1;
         let place = self.services.capacity.lend(&self.lease.tenant);
         self.tell_broker(true).await;
         let answer = self.wait_at_most(ids, mode, timeout).await;
         self.tell_broker(false).await;
         drop(place);
-        self.in_time(self.step(&Transition::Resume { node_id: self.services.node_id.clone() })).await?;
+        self.in_time(self.step(Transition::Resume { node_id: self.services.node_id.clone() })).await?;
         self.counted_waits().resumed += 1;
         answer
     }
@@ -208,14 +209,9 @@ impl TaskContext {
         std::future::pending().await
     }
 
-    async fn step(&self, step: &Transition) -> Result<(), ContextError> {
-        let (tenant, id) = (&self.lease.tenant, self.facts.request.id);
-        match self.patiently(|| self.services.results.transition(tenant, id, self.lease.fence, step)).await? {
-            Transitioned::Applied => Ok(()),
-            Transitioned::Final(state) => Err(ContextError::Denied(format!("request {id} is {state} already"))),
-            Transitioned::Fenced => Err(self.not_holder()),
-            Transitioned::Missing => Err(self.result_gone()),
-        }
+    async fn suspend(&self) -> Result<(), ContextError> {
+        self.store_start().await?;
+        self.step(Transition::Suspend).await
     }
 
     /// A wait outlives hiccups of the store: the attempt's own bounds end it.

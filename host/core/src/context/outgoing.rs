@@ -1,7 +1,7 @@
 //! HTTP requests of a guest: checked against its tenant's rules and its bounds, then sent by the port, one whole request and one whole
 //! answer a call.
 
-use super::TaskContext;
+use super::{ContextError, TaskContext};
 use crate::executor::StopReason;
 use crate::limits::Bound;
 use crate::outgoing::{FetchBounds, FetchError, OutgoingRequest, OutgoingResponse};
@@ -17,6 +17,7 @@ impl TaskContext {
         let begun = self.http.begin(&request, &self.facts.limits)?;
         let answer = async {
             let (request, bounds) = self.permitted(request)?;
+            self.in_time(self.store_start()).await.map_err(not_sent)?;
             begun.send(&self.facts.limits)?;
             self.send(request, bounds).await
         };
@@ -66,5 +67,12 @@ impl TaskContext {
             return Err(FetchError::OverBound(self.facts.limits.explain(Bound::HttpBytes)));
         }
         Ok(answer)
+    }
+}
+
+fn not_sent(error: ContextError) -> FetchError {
+    match error {
+        ContextError::Unavailable(_) => FetchError::Failed(error.to_string()),
+        _ => FetchError::Denied(error.to_string()),
     }
 }

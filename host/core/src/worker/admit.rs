@@ -12,14 +12,12 @@ use crate::submit::{SubmitError, check_bounds};
 
 /// What becomes of a delivery before it runs.
 pub(super) enum Admission {
-    /// Run it: it is started.
+    /// Run it.
     Run {
         /// In this module.
         module: Served,
         /// Further attempts that the task asked for so far.
         retries: u32,
-        /// When it started.
-        at: Timestamp,
     },
     /// Forget it: its result is gone, or final already.
     Forget(&'static str),
@@ -47,7 +45,7 @@ enum Plan {
 }
 
 impl Pipeline {
-    /// Decides which deliveries run, and starts those: one call to the store for all of them. The answers are in their order.
+    /// Decides which deliveries run: one call to the store for all of them. The answers are in their order.
     pub(super) async fn admit(&self, deliveries: &[&Delivery]) -> Vec<Result<Admission, StoreError>> {
         let wanted: Vec<_> = deliveries.iter().map(|delivery| (&delivery.lease.tenant, &delivery.request.name)).collect();
         let serving = match self.ports.catalog.serving_all(&wanted).await {
@@ -55,11 +53,10 @@ impl Pipeline {
             Err(error) => return deliveries.iter().map(|_| Err(error.clone())).collect(),
         };
         let plans: Vec<Plan> = deliveries.iter().zip(serving).map(|(delivery, module)| self.plan(delivery, module)).collect();
-        let at = Timestamp::now();
-        let beginnings: Vec<Beginning> = deliveries.iter().zip(&plans).map(|(one, plan)| self.beginning(one, plan, at)).collect();
-        let begun = self.ports.results.begin(&beginnings).await;
+        let beginnings: Vec<Beginning> = deliveries.iter().zip(&plans).map(|(one, plan)| self.beginning(one, plan)).collect();
+        let begun = self.ports.results.check(&beginnings).await;
         let admitted = begun.into_iter().zip(plans).zip(deliveries);
-        admitted.map(|((begun, plan), delivery)| Ok(self.admission(delivery, plan, begun?, at))).collect()
+        admitted.map(|((begun, plan), delivery)| Ok(self.admission(delivery, plan, begun?))).collect()
     }
 
     fn plan(&self, delivery: &Delivery, serving: Option<Served>) -> Plan {
@@ -77,17 +74,16 @@ impl Pipeline {
     }
 
     /// Ancestors of a stack that is too long are not looked up: there may be any number.
-    fn beginning(&self, delivery: &Delivery, plan: &Plan, at: Timestamp) -> Beginning {
+    fn beginning(&self, delivery: &Delivery, plan: &Plan) -> Beginning {
         let looks_up = !matches!(plan, Plan::Refuse(_, Exception::RecursionLimit));
         Beginning {
             tenant: delivery.lease.tenant.clone(),
             id: delivery.request.id,
             fence: delivery.lease.fence,
             ancestors: if looks_up { delivery.request.stack.clone() } else { Vec::new() },
-            // The broker counts hand-outs that ended with their node even before a start was written.
+            // The broker counts hand-outs that ended with their node even before a start was stored.
             expiries: delivery.expiries,
             max_unexpected: self.max_retries(delivery),
-            start: matches!(plan, Plan::Run(_)).then(|| (self.settings.node_id.clone(), at)),
         }
     }
 
@@ -96,7 +92,7 @@ impl Pipeline {
     }
 
     /// The texts are Mognet's: its clients may look for them.
-    fn admission(&self, delivery: &Delivery, plan: Plan, begun: Begun, at: Timestamp) -> Admission {
+    fn admission(&self, delivery: &Delivery, plan: Plan, begun: Begun) -> Admission {
         let id = delivery.request.id;
         match (begun, plan) {
             (Begun::Missing, _) => Admission::Forget("its result is gone"),
@@ -109,7 +105,7 @@ impl Pipeline {
             (Begun::Orphaned { ancestor, revoked: true }, _) => revoked(format!("Parent request id={ancestor} was revoked")),
             (Begun::Orphaned { ancestor, revoked: false }, _) => revoked(format!("Parent request id={ancestor} does not exist")),
             (Begun::Admitted { .. }, Plan::Refuse(state, exception)) => refuse(state, exception),
-            (Begun::Admitted { retries }, Plan::Run(module)) => Admission::Run { module, retries, at },
+            (Begun::Admitted { retries }, Plan::Run(module)) => Admission::Run { module, retries },
         }
     }
 }

@@ -10,7 +10,6 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::admit::Admission;
 use super::capacity::Place;
 use super::classify::{Circumstances, Next, classify};
-use super::recorder::Recorder;
 use super::running::Running;
 use super::settler::{Held, Settler, Settling};
 use super::{Ports, WorkerSettings};
@@ -23,11 +22,15 @@ use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::result::{Exception, State, Value};
 use crate::retry::Backoff;
-use crate::store::{Step, StoreError, Transition, Transitioned, Waits};
+use crate::store::{Start, Step, StoreError, Transition, Transitioned, Waits};
 use crate::usage::Usage;
 
 /// How long a request of a suspended tenant waits, that was handed out all the same.
 const SUSPENDED_WAIT: Duration = Duration::from_secs(5);
+
+/// An attempt that lasts longer has its start stored meanwhile, so that its result says that it runs and earlier attempts are fenced
+/// off. The start of one that has ended by then, as most have, costs no write of its own.
+const START_STORED_AFTER: Duration = Duration::from_millis(10);
 
 /// What every delivery passes through.
 pub(super) struct Pipeline {
@@ -35,7 +38,6 @@ pub(super) struct Pipeline {
     pub(super) ports: Ports,
     pub(super) services: Services,
     pub(super) running: Arc<Running>,
-    pub(super) recorder: Recorder,
     pub(super) settler: Settler,
     /// Cancelled once the worker shuts down: what has not started by then goes to another node.
     pub(super) draining: CancellationToken,
@@ -114,7 +116,7 @@ impl Pipeline {
             Ok(admission) => Ok(admission),
         };
         match admission {
-            Ok(Admission::Run { module, retries, at }) => self.run(delivery, stop, module, retries, at).await,
+            Ok(Admission::Run { module, retries }) => self.run(delivery, stop, module, retries).await,
             Ok(Admission::Forget(reason)) => {
                 tracing::info!(request = %delivery.request.id, reason, "not run");
                 self.clear_state(delivery).await;
@@ -124,12 +126,11 @@ impl Pipeline {
             Ok(Admission::Refuse { state, exception, dead }) => {
                 let dead = dead.then(|| exception.to_string());
                 let value = Value::Exception(exception);
-                self.finish(delivery, stop, Ending { state, value, dead, report: None, waits: Waits::default() }).await
+                self.finish(delivery, stop, Ending::unrun(state, value, dead)).await
             }
             Err(malformed) => {
                 let value = Value::Exception(failure("Malformed", malformed.clone()));
-                let ending = Ending { state: State::Failure, value, dead: Some(malformed), report: None, waits: Waits::default() };
-                self.finish(delivery, stop, ending).await
+                self.finish(delivery, stop, Ending::unrun(State::Failure, value, Some(malformed))).await
             }
         }
     }
@@ -139,8 +140,8 @@ impl Pipeline {
         admission.unwrap_or_else(|| Err(StoreError::Unavailable("no answer to an admission".to_owned())))
     }
 
-    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Served, retries: u32, at: Timestamp) -> Result<Settled, Abandoned> {
-        let context = Arc::new(self.context(delivery, stop, at));
+    async fn run(&self, delivery: &Delivery, stop: &Stop, module: Served, retries: u32) -> Result<Settled, Abandoned> {
+        let context = Arc::new(self.context(delivery, stop));
         let mut execution = self.execute(&context, module.digest).await;
         execution.receipt.queued_us = u64::try_from(delivery.queued.as_micros()).unwrap_or(u64::MAX);
         execution.receipt.http = context.http_use();
@@ -158,25 +159,29 @@ impl Pipeline {
         match classify(execution.outcome.clone(), &circumstances) {
             Next::Finish { state, value, dead } => {
                 let report = Some(Box::new(report(delivery, execution, &value)));
-                self.finish(delivery, stop, Ending { state, value, dead, report, waits: context.waits() }).await
+                self.finish(delivery, stop, Ending { report, ..Ending::of(&context, state, value, dead) }).await
             }
             Next::Again { verdict, .. } if context.is_suspended() => Ok((verdict, cost)),
-            Next::Again { step, verdict } => Ok((self.step(delivery, stop, step).await?.unwrap_or(verdict), cost)),
+            Next::Again { step, verdict } => {
+                Ok((self.step(delivery, stop, context.unstored_start(), step).await?.unwrap_or(verdict), cost))
+            }
             // The result is REVOKED already, as a rule, and stays as it is; were it not, waiters would wait for ever.
             Next::Acknowledge => {
                 let value = Value::Exception(failure("Revoked", "the request was revoked".into()));
-                self.finish(delivery, stop, Ending { state: State::Revoked, value, dead: None, report: None, waits: context.waits() }).await
+                self.finish(delivery, stop, Ending::of(&context, State::Revoked, value, None)).await
             }
             Next::Abandon => Err(Abandoned),
         }
     }
 
-    fn context(&self, delivery: &Delivery, stop: &Stop, at: Timestamp) -> TaskContext {
+    fn context(&self, delivery: &Delivery, stop: &Stop) -> TaskContext {
+        let at = Timestamp::now();
         let identity = AttemptIdentity {
             lease: delivery.lease.clone(),
             request: Arc::clone(&delivery.request),
             terms: self.ports.tenants.terms(&delivery.lease.tenant),
             stop: stop.clone(),
+            at,
             deadline: remaining(delivery, at),
         };
         TaskContext::new(self.services.clone(), identity)
@@ -186,15 +191,19 @@ impl Pipeline {
         if context.deadline() == Some(Duration::ZERO) {
             return Execution::without_run(Outcome::DeadlinePassed);
         }
-        self.ports.executor.execute(Attempt { module, context: Arc::clone(context) }).await
+        tokio::select! {
+            biased;
+            execution = self.ports.executor.execute(Attempt { module, context: Arc::clone(context) }) => execution,
+            never = store_start_later(context) => never,
+        }
     }
 
     async fn finish(&self, delivery: &Delivery, stop: &Stop, ending: Ending) -> Result<Settled, Abandoned> {
-        let Ending { state, value, dead, report, waits } = ending;
+        let Ending { start, state, value, dead, report, waits, kept_state } = ending;
         let cost = report.as_ref().map_or(Duration::ZERO, |report| Duration::from_micros(report.receipt.cpu_us));
-        let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits };
+        let step = Transition::Finish { state, value, at: Timestamp::now(), report, waits, kept_state };
         let used = Usage { requests: 1, ..Usage::stored(step.size()) };
-        let refused = self.step(delivery, stop, step).await?;
+        let refused = self.step(delivery, stop, start, step).await?;
         match refused {
             Some(_) => self.clear_state(delivery).await,
             None => self.ports.meter.add(&delivery.lease.tenant, used),
@@ -204,10 +213,16 @@ impl Pipeline {
     }
 
     /// Takes a step of the result; the verdict that follows where the result does not take it.
-    async fn step(&self, delivery: &Delivery, stop: &Stop, transition: Transition) -> Result<Option<Verdict>, Abandoned> {
+    async fn step(
+        &self,
+        delivery: &Delivery,
+        stop: &Stop,
+        start: Option<Start>,
+        transition: Transition,
+    ) -> Result<Option<Verdict>, Abandoned> {
         let (tenant, id, fence) = (delivery.lease.tenant.clone(), delivery.request.id, delivery.lease.fence);
-        let step = Arc::new(Step { tenant, id, fence, transition });
-        match self.patiently(stop, || self.recorder.record(&step)).await? {
+        let step = Arc::new(Step { tenant, id, fence, start, transition });
+        match self.patiently(stop, || self.services.recorder.record(&step)).await? {
             Ok(Transitioned::Applied) => Ok(None),
             // Written by an earlier try whose answer was lost, or revoked by somebody else, who leaves the state behind.
             Ok(Transitioned::Final(found)) if matches!(step.transition, Transition::Finish { state, .. } if state == found) => {
@@ -266,11 +281,36 @@ impl Pipeline {
 
 /// How a request ends for good.
 struct Ending {
+    /// The start of its last attempt, where that may not be stored yet.
+    start: Option<Start>,
     state: State,
     value: Value,
     dead: Option<String>,
     report: Option<Box<Report>>,
     waits: Waits,
+    kept_state: bool,
+}
+
+impl Ending {
+    /// Of a request that is not run.
+    fn unrun(state: State, value: Value, dead: Option<String>) -> Self {
+        Self { start: None, state, value, dead, report: None, waits: Waits::default(), kept_state: true }
+    }
+
+    /// By an attempt.
+    fn of(context: &TaskContext, state: State, value: Value, dead: Option<String>) -> Self {
+        let (start, kept_state) = (context.unstored_start(), context.may_have_state());
+        Self { start, waits: context.waits(), kept_state, ..Self::unrun(state, value, dead) }
+    }
+}
+
+/// Stores the start of an attempt that still runs after a moment. Where that fails, its next host call or its end says why.
+async fn store_start_later<T>(context: &TaskContext) -> T {
+    tokio::time::sleep(START_STORED_AFTER).await;
+    if let Err(error) = context.store_start().await {
+        tracing::info!(request = %context.request().id, %error, "the start of an attempt is not stored");
+    }
+    std::future::pending().await
 }
 
 fn failure(kind: &str, message: String) -> Exception {

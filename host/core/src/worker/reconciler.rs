@@ -85,7 +85,14 @@ impl Reconciler {
     /// Ends a result as the attempt that was the last one: any that started meanwhile beats it.
     async fn end(&self, lost: &OpenResult) -> Result<(), StoreError> {
         let value = Value::Exception(Exception::Failed { kind: "Lost".to_owned(), message: explain(lost), traceback: String::new() });
-        let step = Transition::Finish { state: State::Failure, value, at: Timestamp::now(), report: None, waits: Waits::default() };
+        let step = Transition::Finish {
+            state: State::Failure,
+            value,
+            at: Timestamp::now(),
+            report: None,
+            waits: Waits::default(),
+            kept_state: true,
+        };
         match self.results.transition(&lost.tenant, lost.id, lost.attempt, &step).await {
             Ok(Transitioned::Applied) => tracing::warn!(tenant = %lost.tenant, request = %lost.id, state = %lost.state, "ended as lost"),
             Ok(_) => {}

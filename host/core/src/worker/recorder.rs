@@ -17,7 +17,7 @@ const WAITING: usize = 1_024;
 const LARGE: usize = 64 << 10;
 
 /// Takes steps.
-pub(super) struct Recorder {
+pub struct Recorder {
     results: Arc<dyn ResultStore>,
     sender: mpsc::Sender<Waiting>,
     _recording: AbortOnDropHandle<()>,
@@ -29,15 +29,16 @@ struct Waiting {
 }
 
 impl Recorder {
-    /// Starts the task that writes.
-    pub(super) fn start(results: Arc<dyn ResultStore>) -> Self {
+    /// Starts the task that writes; must be called within a runtime.
+    #[must_use]
+    pub fn start(results: Arc<dyn ResultStore>) -> Arc<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let recording = tokio::spawn(record(Arc::clone(&results), receiver));
-        Self { results, sender, _recording: AbortOnDropHandle::new(recording) }
+        Arc::new(Self { results, sender, _recording: AbortOnDropHandle::new(recording) })
     }
 
     /// Takes one step; returns when the store has answered.
-    pub(super) async fn record(&self, step: &Arc<Step>) -> Result<Transitioned, StoreError> {
+    pub(crate) async fn record(&self, step: &Arc<Step>) -> Result<Transitioned, StoreError> {
         if step.transition.size() > LARGE {
             return first(self.results.transition_all(&[step.as_ref()]).await);
         }

@@ -2,10 +2,12 @@
 
 #[path = "world/broker.rs"]
 mod broker;
+#[path = "world/state.rs"]
+mod state;
 #[path = "world/web.rs"]
 mod web;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,12 +20,13 @@ use mogbox_core::module::{ModuleIndex, Serving};
 use mogbox_core::outgoing::HttpRules;
 use mogbox_core::report::Report;
 use mogbox_core::result::Value;
-use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Popped, Step, Transitioned, WaitMode, Written};
+use mogbox_core::store::{Beginning, Begun, IndexSnapshot, OpenResult, Step, Transitioned, WaitMode, Written};
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
+use mogbox_core::worker::recorder::Recorder;
 use mogbox_core::{
     Attempt, Digest, Entries, Execution, Executor, Grants, InTurn, Isolation, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName,
-    Request, RequestId, RequestResult, ResultStore, State, StateStore, Stop, StoreError, TaskContext, Tenant, Terms,
+    Request, RequestId, RequestResult, ResultStore, State, Stop, StoreError, TaskContext, Tenant, Terms,
 };
 use mogbox_runtime::{EngineSettings, ProcessSettings, Sandbox};
 use tokio::sync::Semaphore;
@@ -41,6 +44,7 @@ pub(crate) struct Memory {
     children: Mutex<Vec<RequestId>>,
     pub(crate) modules: Mutex<HashMap<Digest, Vec<u8>>>,
     state: Mutex<HashMap<String, Json>>,
+    started: Mutex<HashSet<RequestId>>,
     /// One permit for each time that a guest set metadata, began to wait, or asked for state that never comes.
     pub(crate) reached: Semaphore,
     /// Why the store does not answer with a module's bytes, while it does not.
@@ -58,6 +62,11 @@ impl Memory {
         }
     }
 
+    /// What a guest changes, it changes after its attempt's start.
+    fn expect_start(&self, id: RequestId) {
+        assert!(self.started.lock().unwrap().contains(&id), "request {id} has no start");
+    }
+
     async fn never(&self) {
         self.reached.add_permits(1);
         std::future::pending().await
@@ -67,6 +76,7 @@ impl Memory {
 #[async_trait]
 impl ResultStore for Memory {
     async fn create(&self, _: &Tenant, request: &Request, _: Timestamp) -> Stored<bool> {
+        self.expect_start(request.parent().unwrap());
         self.children.lock().unwrap().push(request.id);
         Ok(true)
     }
@@ -89,11 +99,12 @@ impl ResultStore for Memory {
         Ok(ids.iter().map(|id| Some(pending(id))).collect())
     }
 
-    async fn begin(&self, beginnings: &[Beginning]) -> Vec<Stored<Begun>> {
+    async fn check(&self, beginnings: &[Beginning]) -> Vec<Stored<Begun>> {
         beginnings.iter().map(|_| Ok(Begun::Admitted { retries: 0 })).collect()
     }
 
     async fn transition_all(&self, steps: &[&Step]) -> Vec<Stored<Transitioned>> {
+        self.started.lock().unwrap().extend(steps.iter().filter(|step| step.started().is_some()).map(|step| step.id));
         steps.iter().map(|_| Ok(Transitioned::Applied)).collect()
     }
 
@@ -115,6 +126,7 @@ impl ResultStore for Memory {
     }
 
     async fn set_metadata(&self, _: &Tenant, id: RequestId, _: Option<u32>, entries: &Entries, _: &Limits) -> Stored<Written> {
+        self.expect_start(id);
         self.answer().await;
         let mut all = self.metadata.lock().unwrap();
         let merged = all.remove(&id).unwrap_or_default().into_iter().chain(entries.clone()).collect();
@@ -139,34 +151,6 @@ impl ResultStore for Memory {
     async fn wait(&self, _: &Tenant, _: &[RequestId], _: WaitMode) -> Stored<Vec<Option<RequestResult>>> {
         self.never().await;
         Ok(Vec::new())
-    }
-}
-
-#[async_trait]
-impl StateStore for Memory {
-    async fn get(&self, _: &Tenant, _: RequestId, key: &str) -> Stored<Option<Json>> {
-        self.answer().await;
-        if key == NEVER_ANSWERED {
-            self.never().await;
-        }
-        Ok(self.state.lock().unwrap().get(key).cloned())
-    }
-
-    async fn set(&self, _: &Tenant, _: RequestId, _: u32, key: &str, value: &Json, _: &Limits) -> Stored<Written> {
-        self.answer().await;
-        self.state.lock().unwrap().insert(key.to_owned(), value.clone());
-        Ok(Written::Stored)
-    }
-
-    async fn pop(&self, _: &Tenant, _: RequestId, _: u32, key: &str) -> Stored<Popped> {
-        self.answer().await;
-        Ok(Popped::Value(self.state.lock().unwrap().remove(key)))
-    }
-
-    async fn clear(&self, _: &Tenant, _: RequestId, _: Option<u32>) -> Stored<Written> {
-        self.answer().await;
-        self.state.lock().unwrap().clear();
-        Ok(Written::Stored)
     }
 }
 
@@ -292,6 +276,7 @@ impl World {
             children: Mutex::default(),
             modules: Mutex::default(),
             state: Mutex::default(),
+            started: Mutex::default(),
             reached: Semaphore::new(0),
             outage: Mutex::default(),
             fetches: Mutex::default(),
@@ -343,6 +328,7 @@ impl World {
             request: Arc::new(request),
             terms: Arc::new(terms),
             stop: run.stop,
+            at: Timestamp::now(),
             deadline: run.deadline,
         };
         let context = Arc::new(TaskContext::new(self.services(), identity));
@@ -353,6 +339,7 @@ impl World {
         let results: Arc<dyn ResultStore> = Arc::clone(&self.memory) as _;
         let submitter = Submitter::new(Arc::new(InTurn::new(Arc::clone(&results), Arc::clone(&self.memory) as _)), Limits::default());
         Services {
+            recorder: Recorder::start(Arc::clone(&results)),
             results,
             state: Arc::clone(&self.memory) as _,
             submitter: Arc::new(submitter),

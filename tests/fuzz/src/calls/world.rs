@@ -11,9 +11,9 @@ use mogbox_core::intake::InTurn;
 use mogbox_core::module::Inspection;
 use mogbox_core::outcome::Failure;
 use mogbox_core::outgoing::NoFetch;
-use mogbox_core::store::Transition;
 use mogbox_core::submit::Submitter;
 use mogbox_core::worker::capacity::Capacity;
+use mogbox_core::worker::recorder::Recorder;
 use mogbox_core::{
     Attempt, Bound, Digest, Entries, Execution, Executor, Json, Lease, Limits, ModuleStore, NodeId, Outcome, QueueName, Rejected, Request,
     RequestId, Stop, TaskContext, Tenant, Terms,
@@ -118,8 +118,6 @@ impl World {
         let id = request.id;
         let (tenant, node_id) = (Tenant::default(), NodeId::random());
         assert!(stores.results.create(&tenant, &request, Timestamp::now()).await.expect("a result is stored"));
-        let start = Transition::Start { node_id: node_id.clone(), at: Timestamp::now() };
-        stores.results.transition(&tenant, id, 1, &start).await.expect("a start is stored");
         let attempt = self.compose(stores, request, limits, node_id);
         if let Some(reason) = stop {
             attempt.context.stop().ask(reason);
@@ -134,6 +132,7 @@ impl World {
     fn compose(&self, stores: &Stores, request: Request, limits: Limits, node_id: NodeId) -> Attempt {
         let services = Services {
             results: stores.results.clone(),
+            recorder: Recorder::start(stores.results.clone()),
             state: stores.state.clone(),
             submitter: Arc::new(Submitter::new(Arc::new(InTurn::new(stores.results.clone(), stores.broker.clone())), limits.clone())),
             capacity: Capacity::new(1),
@@ -147,6 +146,7 @@ impl World {
             request: Arc::new(request),
             terms: Arc::new(Terms::ordinary(limits, Arc::default())),
             stop: Stop::new(),
+            at: Timestamp::now(),
             deadline: None,
         };
         let context = Arc::new(TaskContext::new(services, identity));

@@ -5,27 +5,33 @@ use mogbox_core::entries::Entries;
 use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State};
-use mogbox_core::store::{Step, Transition, Transitioned, Waits};
+use mogbox_core::store::{Start, Step, Transition, Transitioned, Waits};
 use mogbox_core::wire::value::StoredValue;
 use rusqlite::Connection;
 
 use super::reads::state;
 use crate::embedded::columns::{RESULT_TTL, VALUE_TTL, expiry, now};
 use crate::error::BackendError;
-use crate::results::{pending, revoked};
+use crate::results::{Standing, pending, revoked};
 
 /// A step of one result, with what it stores packed before the transaction.
 pub(super) struct Prepared {
     pub(super) tenant: Tenant,
     pub(super) id: RequestId,
     fence: u32,
+    start: Option<Start>,
     change: Change,
 }
 
 enum Change {
-    Start { node_id: String, at: Timestamp },
-    Suspend { retry: bool },
-    Resume { node_id: String },
+    /// No more than the start.
+    Start,
+    Suspend {
+        retry: bool,
+    },
+    Resume {
+        node_id: String,
+    },
     Finish(Ending),
 }
 
@@ -36,31 +42,24 @@ pub(super) struct Ending {
     pub(super) value: StoredValue,
     pub(super) report: Option<String>,
     pub(super) waits: Waits,
-}
-
-/// What a step depends on.
-pub(super) struct Standing {
-    pub(super) state: State,
-    pub(super) attempt: u32,
-    pub(super) starts: u32,
-    pub(super) stops: u32,
-    pub(super) retries: u32,
+    pub(super) kept_state: bool,
 }
 
 impl Prepared {
     pub(super) fn of(step: &Step) -> Result<Self, BackendError> {
         let change = match &step.transition {
-            Transition::Start { node_id, at } => Change::Start { node_id: node_id.to_string(), at: *at },
+            Transition::Start(_) => Change::Start,
             Transition::Suspend => Change::Suspend { retry: false },
             Transition::Retry => Change::Suspend { retry: true },
             Transition::Resume { node_id } => Change::Resume { node_id: node_id.to_string() },
-            Transition::Finish { state, value, at, report, waits } => {
+            Transition::Finish { state, value, at, report, waits, kept_state } => {
                 let report = report.as_ref().map(serde_json::to_string).transpose();
                 let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?;
-                Change::Finish(Ending { state: *state, at: *at, value: StoredValue::pack(value), report, waits: *waits })
+                let value = StoredValue::pack(value);
+                Change::Finish(Ending { state: *state, at: *at, value, report, waits: *waits, kept_state: *kept_state })
             }
         };
-        Ok(Self { tenant: step.tenant.clone(), id: step.id, fence: step.fence, change })
+        Ok(Self { tenant: step.tenant.clone(), id: step.id, fence: step.fence, start: step.started().cloned(), change })
     }
 
     /// Whether it makes the result final.
@@ -71,7 +70,8 @@ impl Prepared {
     /// Whether a result that stands so has taken this step already. Its answer was lost then; it counts once.
     fn is_taken(&self, standing: &Standing) -> bool {
         let state = match self.change {
-            Change::Start { .. } | Change::Resume { .. } => State::Running,
+            Change::Start => return true,
+            Change::Resume { .. } => State::Running,
             Change::Suspend { .. } => State::Suspended,
             Change::Finish(_) => return false,
         };
@@ -147,12 +147,16 @@ pub(super) fn standing(connection: &Connection, tenant: &Tenant, id: RequestId) 
 }
 
 pub(super) fn transition(connection: &Connection, step: &Prepared) -> Result<Transitioned, BackendError> {
-    let Some(standing) = standing(connection, &step.tenant, step.id)? else { return Ok(Transitioned::Missing) };
+    let Some(mut standing) = standing(connection, &step.tenant, step.id)? else { return Ok(Transitioned::Missing) };
     if standing.state.is_final() {
         return Ok(Transitioned::Final(standing.state));
     }
     if step.fence < standing.attempt {
         return Ok(Transitioned::Fenced);
+    }
+    if let Some(begins) = step.start.as_ref().filter(|_| step.fence > standing.attempt) {
+        start(connection, step, begins)?;
+        (standing.state, standing.attempt) = (State::Running, step.fence);
     }
     if !step.is_taken(&standing) {
         take(connection, step)?;
@@ -160,10 +164,10 @@ pub(super) fn transition(connection: &Connection, step: &Prepared) -> Result<Tra
     Ok(Transitioned::Applied)
 }
 
-fn take(connection: &Connection, Prepared { tenant, id, fence, change }: &Prepared) -> Result<(), BackendError> {
+fn take(connection: &Connection, Prepared { tenant, id, change, .. }: &Prepared) -> Result<(), BackendError> {
     let (tenant_name, key, expires) = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL));
     match change {
-        Change::Start { node_id, at } => start(connection, tenant, *id, *fence, (node_id, *at))?,
+        Change::Start => {}
         Change::Resume { node_id } => {
             let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4 WHERE tenant = ?1 AND id = ?2";
             connection.prepare_cached(sql)?.execute((tenant_name, key, expires, node_id))?;
@@ -175,23 +179,23 @@ fn take(connection: &Connection, Prepared { tenant, id, fence, change }: &Prepar
         }
         Change::Finish(ending) => {
             conclude(connection, tenant, *id, ending)?;
-            crate::embedded::state::clear(connection, tenant, *id)?;
+            if ending.kept_state {
+                crate::embedded::state::clear(connection, tenant, *id)?;
+            }
         }
     }
     Ok(())
 }
 
 /// An attempt runs.
-pub(super) fn start(
+fn start(
     connection: &Connection,
-    tenant: &Tenant,
-    id: RequestId,
-    fence: u32,
-    (node_id, at): (&str, Timestamp),
+    Prepared { tenant, id, fence, .. }: &Prepared,
+    Start { node_id, at }: &Start,
 ) -> Result<(), BackendError> {
     let sql = "UPDATE results SET state = 'RUNNING', starts = starts + 1, expires = ?3, node_id = ?4, started = ?5, attempt = ?6
         WHERE tenant = ?1 AND id = ?2";
-    let row = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL), node_id, at.as_microsecond(), fence);
+    let row = (tenant.as_str(), id.as_bytes(), expiry(RESULT_TTL), node_id.as_str(), at.as_microsecond(), fence);
     connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }

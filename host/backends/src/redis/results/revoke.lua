@@ -13,7 +13,7 @@ else
         redis.call('HSET', key, ARGV[i], ARGV[i + 1])
     end
 end
-conclude(key, KEYS[2], ARGV[2], ARGV, 4)
+conclude(key, result, KEYS[2], ARGV[2], ARGV, 4)
 announce()
 redis.call('EXPIRE', key, ARGV[1])
 return result and result.state

@@ -6,7 +6,7 @@ local OPEN = 'mogbox.open'
 
 -- The fields that a step depends on; false where there is no result. Mognet's client creates a hash of an id alone: PENDING.
 local function standing(key)
-    local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries', 'created')
+    local found = redis.call('HMGET', key, 'state', 'attempt', 'number_of_starts', 'number_of_stops', 'retries', 'created', 'queue')
     if not found[1] and redis.call('EXISTS', key) == 0 then
         return false
     end
@@ -16,7 +16,9 @@ local function standing(key)
         starts = number_in(found[3]),
         stops = number_in(found[4]),
         retries = number_in(found[5]),
-        created = found[6] or '',
+        created = found[6] or 'null',
+        -- Whether it has fields that are not Mognet's.
+        ours = found[2] or found[5] or found[7],
     }
 end
 
@@ -42,7 +44,8 @@ local function refused(key, fence)
     end
 end
 
--- A result that was created within this hour lives long enough without being told so again: moments are JSON text, RFC 3339.
+-- A result that was created within the hour of `at` lives long enough without being told so again: moments are JSON text, RFC 3339, or
+-- '' where none is known.
 local function live_on(key, result, at, ttl)
     if string.sub(result.created, 1, 14) ~= string.sub(at, 1, 14) then
         redis.call('EXPIRE', key, ttl)
@@ -76,20 +79,15 @@ local function take_each(first, size, take)
     end
 end
 
--- An attempt runs.
-local function start(key, result, fence, node_id, at, ttl)
-    redis.call('HSET', key, 'state', '"RUNNING"', 'started', at, 'node_id', node_id, 'attempt', fence,
-        'number_of_starts', whole(result.starts + 1))
-    live_on(key, result, at, ttl)
-end
-
 -- Results that became final in this call, and the channels of those who may wait for them.
 local concluded, channels = {}, {}
 
 -- A result becomes final: without the fields that are not Mognet's, and with its value. The arguments from `first` on: contents,
--- encoding, content type, channel.
-local function conclude(key, value, ttl, arguments, first)
-    redis.call('HDEL', key, 'attempt', 'retries', 'queue')
+-- encoding, content type, channel. `result` is what it was before, false where there was none.
+local function conclude(key, result, value, ttl, arguments, first)
+    if result and result.ours then
+        redis.call('HDEL', key, 'attempt', 'retries', 'queue')
+    end
     redis.call('HSET', value, 'contents', arguments[first], 'encoding', arguments[first + 1], 'content_type', arguments[first + 2])
     redis.call('EXPIRE', value, ttl)
     concluded[#concluded + 1], channels[#channels + 1] = key, arguments[first + 3]

@@ -8,7 +8,7 @@ use mogbox_core::ids::{QueueName, RequestId, Tenant};
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::{Beginning, Begun, Step, StoreError, Transition, Transitioned, Written};
+use mogbox_core::store::{Step, StoreError, Transition, Transitioned, Written};
 use mogbox_core::wire::result::{quoted, quoted_timestamp, result_fields};
 use mogbox_core::wire::value::StoredValue;
 use redis::{Script, ScriptInvocation};
@@ -21,7 +21,6 @@ use crate::results::{CHUNK, pending, revoked};
 
 static CREATE: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "create.lua", "create_one.lua");
 static TRANSITION: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "transition.lua");
-static BEGIN: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "begin.lua");
 static REVOKE: LazyLock<Script> = script!("../numbers.lua", "standing.lua", "revoke.lua");
 
 pub(super) async fn create(connection: &RedisConnection, tenant: &Tenant, request: &Request, at: Timestamp) -> Result<bool, BackendError> {
@@ -45,51 +44,6 @@ pub(in crate::redis) fn add_new(call: &mut ScriptInvocation<'_>, tenant: &Tenant
     pairs(call, request.metadata.iter().map(|(key, value)| (key, value.as_str())));
 }
 
-/// Starts attempts; answers in their order.
-pub(super) async fn begin(connection: &RedisConnection, beginnings: &[Beginning]) -> Result<Vec<Result<Begun, StoreError>>, BackendError> {
-    let mut answers = Vec::with_capacity(beginnings.len());
-    // Those of one call start on one node at one moment.
-    for together in beginnings.chunk_by(|one, next| one.start == next.start) {
-        for chunk in together.chunks(CHUNK) {
-            answers.extend(begin_chunk(connection, chunk).await?);
-        }
-    }
-    Ok(answers)
-}
-
-async fn begin_chunk(connection: &RedisConnection, chunk: &[Beginning]) -> Result<Vec<Result<Begun, StoreError>>, BackendError> {
-    let mut call = BEGIN.arg(keys::RESULT_TTL);
-    match chunk.first().and_then(|first| first.start.as_ref()) {
-        Some((node_id, at)) => call.arg(quoted(node_id.as_str())).arg(quoted_timestamp(*at)),
-        None => call.arg("").arg(""),
-    };
-    for one in chunk {
-        call.key(keys::result(&one.tenant, one.id));
-        for ancestor in &one.ancestors {
-            call.key(keys::result(&one.tenant, *ancestor));
-        }
-        call.arg(one.fence).arg(one.expiries).arg(one.max_unexpected).arg(u8::from(one.start.is_some())).arg(one.ancestors.len());
-    }
-    let answers: Vec<String> = connection.run(&call).await?;
-    Ok(chunk.iter().zip(answers).map(|(one, answer)| begun(one, &answer)).collect())
-}
-
-fn begun(beginning: &Beginning, answer: &str) -> Result<Begun, StoreError> {
-    let (what, detail) = answer.split_once(' ').unwrap_or((answer, ""));
-    let number = || detail.parse::<u32>().unwrap_or(u32::MAX);
-    let ancestor = || beginning.ancestors.get(number() as usize).copied().unwrap_or(beginning.id);
-    match what {
-        "ADMITTED" => Ok(Begun::Admitted { retries: number() }),
-        "MISSING" => Ok(Begun::Missing),
-        "FINAL" => Ok(Begun::Final(read_state(detail)?)),
-        "FENCED" => Ok(Begun::Fenced),
-        "RETRIES" => Ok(Begun::TooManyRetries(number())),
-        "GONE" => Ok(Begun::Orphaned { ancestor: ancestor(), revoked: false }),
-        "REVOKED" => Ok(Begun::Orphaned { ancestor: ancestor(), revoked: true }),
-        _ => Err(StoreError::Malformed(detail.to_owned())),
-    }
-}
-
 /// Takes steps; answers in their order.
 pub(super) async fn transitions(
     connection: &RedisConnection,
@@ -109,26 +63,25 @@ pub(super) async fn transitions(
 }
 
 /// A key and four arguments, and more of both for a finish.
-fn add_step(call: &mut ScriptInvocation<'_>, Step { tenant, id, fence, transition }: &Step) -> Result<(), BackendError> {
+fn add_step(call: &mut ScriptInvocation<'_>, step: &Step) -> Result<(), BackendError> {
+    let (Step { tenant, id, fence, transition, .. }, started) = (step, step.started());
+    let node_id = match transition {
+        Transition::Resume { node_id } => Some(node_id),
+        _ => started.map(|start| &start.node_id),
+    };
     call.key(keys::result(tenant, *id)).arg(name(transition)).arg(fence);
-    match transition {
-        Transition::Start { node_id, at } => {
-            call.arg(quoted(node_id.as_str())).arg(quoted_timestamp(*at));
+    call.arg(node_id.map(|node_id| quoted(node_id.as_str())).unwrap_or_default());
+    call.arg(started.map(|start| quoted_timestamp(start.at)).unwrap_or_default());
+    if let Transition::Finish { state, value, at, report, waits, kept_state } = transition {
+        call.key(keys::value(tenant, *id)).key(keys::report(tenant, *id));
+        if *kept_state {
+            call.key(keys::state(tenant, *id));
         }
-        Transition::Resume { node_id } => {
-            call.arg(quoted(node_id.as_str())).arg("");
-        }
-        Transition::Suspend | Transition::Retry => {
-            call.arg("").arg("");
-        }
-        Transition::Finish { state, value, at, report, waits } => {
-            call.key(keys::value(tenant, *id)).key(keys::report(tenant, *id)).key(keys::state(tenant, *id));
-            let report = report.as_ref().map(serde_json::to_string).transpose();
-            let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
-            call.arg("").arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
-            conclusion(call, tenant, *id, value);
-            call.arg(report).arg(waits.suspended).arg(waits.resumed);
-        }
+        let report = report.as_ref().map(serde_json::to_string).transpose();
+        let report = report.map_err(|error| BackendError::Malformed(error.to_string()))?.unwrap_or_default();
+        call.arg(quoted_timestamp(*at)).arg(quoted(state.as_str()));
+        conclusion(call, tenant, *id, value);
+        call.arg(report).arg(waits.suspended).arg(waits.resumed).arg(u8::from(*kept_state));
     }
     Ok(())
 }
@@ -146,7 +99,7 @@ fn transitioned(answer: &str) -> Result<Transitioned, StoreError> {
 
 const fn name(step: &Transition) -> &'static str {
     match step {
-        Transition::Start { .. } => "start",
+        Transition::Start(_) => "start",
         Transition::Resume { .. } => "resume",
         Transition::Suspend => "suspend",
         Transition::Retry => "retry",

@@ -46,27 +46,31 @@ impl Model {
         self.state.unwrap_or(State::Pending)
     }
 
-    fn step(&mut self, fence: u32, act: &Act) -> Transitioned {
+    /// `begins` says whether the step brings the start of its attempt along.
+    fn step(&mut self, fence: u32, begins: bool, act: &Act) -> Transitioned {
         if self.state().is_final() {
             return Transitioned::Final(self.state());
         }
         if fence < self.attempt && !matches!(act, Act::Revoke) {
             return Transitioned::Fenced;
         }
+        if begins && fence > self.attempt {
+            (self.state, self.attempt, self.starts) = (Some(State::Running), fence, self.starts + 1);
+        }
         let again = |state| self.attempt == fence && self.state == Some(state);
         match act {
-            Act::Start | Act::Resume if again(State::Running) => return Transitioned::Applied,
+            Act::Start => return Transitioned::Applied,
+            Act::Resume if again(State::Running) => return Transitioned::Applied,
             Act::Suspend | Act::Retry if again(State::Suspended) => return Transitioned::Applied,
             _ => {}
         }
         match act {
-            Act::Start | Act::Resume => (self.state, self.starts) = (Some(State::Running), self.starts + 1),
+            Act::Resume => (self.state, self.starts) = (Some(State::Running), self.starts + 1),
             Act::Suspend | Act::Retry => (self.state, self.stops) = (Some(State::Suspended), self.stops + 1),
             Act::Finish(state) => (self.state, self.stops, self.retries) = (Some(*state), self.stops + 1, 0),
             _ => (self.state, self.stops, self.retries) = (Some(State::Revoked), self.stops + 1, 0),
         }
         match act {
-            Act::Start => self.attempt = fence,
             Act::Retry => self.retries += 1,
             Act::Finish(_) => self.kept.clear(),
             _ => {}
@@ -84,7 +88,7 @@ impl Model {
     }
 }
 
-fn acts() -> impl Strategy<Value = Vec<(u32, Act)>> {
+fn acts() -> impl Strategy<Value = Vec<(u32, bool, Act)>> {
     let key = prop::sample::select(KEYS.to_vec());
     let act = prop_oneof![
         4 => Just(Act::Start),
@@ -98,7 +102,7 @@ fn acts() -> impl Strategy<Value = Vec<(u32, Act)>> {
         3 => key.prop_map(Act::PopState),
         1 => Just(Act::ClearState),
     ];
-    prop::collection::vec((1_u32..5, act), 1..24)
+    prop::collection::vec((1_u32..5, any::<bool>(), act), 1..24)
 }
 
 async fn any_order_of_steps_and_writes_follows_the_rules(world: World) {
@@ -110,24 +114,25 @@ async fn any_order_of_steps_and_writes_follows_the_rules(world: World) {
     runner.run(&acts(), follow).unwrap();
 }
 
-async fn follows_the_model(world: &World, acts: Vec<(u32, Act)>) {
+async fn follows_the_model(world: &World, acts: Vec<(u32, bool, Act)>) {
     let id = world.submitted().await;
     let mut model = Model::default();
-    for (number, (fence, act)) in acts.into_iter().enumerate() {
+    for (number, (fence, begins, act)) in acts.into_iter().enumerate() {
         match act {
             Act::SetMetadata(_) | Act::SetState(_) | Act::PopState(_) | Act::ClearState => {
                 write(world, &mut model, id, (number, fence), &act).await;
             }
-            _ => step(world, &mut model, id, fence, act).await,
+            _ => step(world, &mut model, id, (fence, begins), act).await,
         }
         assert_eq!(world.counters(id).await, (model.state(), model.starts, model.stops, model.retries));
         assert_eq!(stored(world, id).await, (model.entries(&model.metadata), model.entries(&model.kept)));
     }
 }
 
-async fn step(world: &World, model: &mut Model, id: mogbox_core::RequestId, fence: u32, act: Act) {
+async fn step(world: &World, model: &mut Model, id: mogbox_core::RequestId, (fence, begins): (u32, bool), act: Act) {
     let before = model.state();
-    let expected = model.step(fence, &act);
+    let begins = begins && !matches!(act, Act::Revoke);
+    let expected = model.step(fence, begins || matches!(act, Act::Start), &act);
     let step = match act {
         Act::Start => start(),
         Act::Resume => resume(),
@@ -136,7 +141,8 @@ async fn step(world: &World, model: &mut Model, id: mogbox_core::RequestId, fenc
         Act::Finish(state) => finish(state),
         _ => return assert_eq!(world.revoke(id).await, Some(before)),
     };
-    assert_eq!(world.step(id, fence, step).await, expected, "attempt {fence}");
+    let taken = if begins { world.start_and(id, fence, step).await } else { world.step(id, fence, step).await };
+    assert_eq!(taken, expected, "attempt {fence}");
 }
 
 async fn write(world: &World, model: &mut Model, id: mogbox_core::RequestId, (number, fence): (usize, u32), act: &Act) {

@@ -1,10 +1,10 @@
 //! The life of a result: created once, counted exactly, final for ever, written by the last attempt only.
 
 use mogbox_core::ids::RequestId;
-use mogbox_core::result::State;
-use mogbox_core::store::{Transition, Transitioned, Waits};
+use mogbox_core::result::{RequestResult, State};
+use mogbox_core::store::{Start, Step, Transition, Transitioned, Waits};
 
-use super::world::{FINAL, World, entries, finish, now, request, resume, start};
+use super::world::{FINAL, World, begins, entries, finish, now, request, resume, start};
 use crate::harness::on_both;
 
 on_both! { World;
@@ -14,6 +14,9 @@ on_both! { World;
     the_waits_of_an_attempt_leave_no_trace_in_the_counts_when_it_ends
     a_task_that_asks_for_a_retry_is_counted_until_it_is_done
     a_step_that_is_sent_again_counts_once
+    a_start_that_comes_with_the_end_leaves_what_it_leaves_when_stored_before
+    a_start_that_comes_along_counts_once_however_often_it_is_sent
+    a_late_attempt_that_brings_its_start_is_fenced_off
     an_attempt_that_crashed_leaves_a_start_without_a_stop
     a_request_can_end_without_having_started
     a_final_result_never_changes
@@ -56,7 +59,7 @@ async fn creating_twice_changes_nothing(world: World) {
 
 async fn every_step_is_counted_and_stamped(world: World) {
     let (id, at) = (world.submitted().await, now());
-    assert_eq!(world.step(id, 1, Transition::Start { node_id: "node-7".parse().unwrap(), at }).await, Transitioned::Applied);
+    assert_eq!(world.step(id, 1, Transition::Start(Start { node_id: "node-7".parse().unwrap(), at })).await, Transitioned::Applied);
     assert_eq!(world.counters(id).await, (State::Running, 1, 0, 0));
     let result = world.result(id).await;
     assert_eq!((result.started, result.node_id.as_deref()), (Some(at), Some("node-7")));
@@ -80,7 +83,7 @@ async fn the_waits_of_an_attempt_leave_no_trace_in_the_counts_when_it_ends(world
         }
         let Transition::Finish { state, value, at, report, .. } = finish(State::Success) else { unreachable!() };
         let waits = Waits { suspended: 2, resumed };
-        world.step(id, 1, Transition::Finish { state, value, at, report, waits }).await;
+        world.step(id, 1, Transition::Finish { state, value, at, report, waits, kept_state: true }).await;
         assert_eq!(world.counters(id).await, (State::Success, 1, 1, 0));
     }
 }
@@ -109,6 +112,55 @@ async fn a_step_that_is_sent_again_counts_once(world: World) {
         assert_eq!(world.step(id, 1, step).await, Transitioned::Applied);
         assert_eq!(world.counters(id).await, expected);
     }
+}
+
+async fn a_start_that_comes_with_the_end_leaves_what_it_leaves_when_stored_before(world: World) {
+    for retried in [false, true] {
+        let [short, long] = [world.submitted().await, world.submitted().await];
+        let fence = 1 + u32::from(retried);
+        if retried {
+            world.start_and(short, 1, Transition::Retry).await;
+            world.step(long, 1, start()).await;
+            world.step(long, 1, Transition::Retry).await;
+        }
+        let (begins, end) = (begins(), finish(State::Success));
+        let both = Step { tenant: world.tenant.clone(), id: short, fence, start: Some(begins.clone()), transition: end.clone() };
+        assert_eq!(world.results.transition_all(&[&both]).await, [Ok(Transitioned::Applied)]);
+        world.step(long, fence, Transition::Start(begins)).await;
+        world.step(long, fence, end).await;
+        let (short, long) = (world.result(short).await, world.result(long).await);
+        assert_eq!((short.number_of_starts, short.number_of_stops, short.started.is_some()), (fence, fence, true));
+        assert_eq!(RequestResult { id: long.id, created: long.created, ..short }, long);
+    }
+}
+
+async fn a_start_that_comes_along_counts_once_however_often_it_is_sent(world: World) {
+    let id = world.submitted().await;
+    for _ in 0..2 {
+        assert_eq!(world.start_and(id, 1, Transition::Suspend).await, Transitioned::Applied);
+        assert_eq!(world.counters(id).await, (State::Suspended, 1, 1, 0));
+    }
+    // The start alone, sent before and late: it is known.
+    assert_eq!(world.step(id, 1, start()).await, Transitioned::Applied);
+    assert_eq!(world.counters(id).await, (State::Suspended, 1, 1, 0));
+    world.step(id, 2, start()).await;
+    assert_eq!(world.start_and(id, 2, finish(State::Success)).await, Transitioned::Applied);
+    assert_eq!(world.start_and(id, 2, finish(State::Success)).await, Transitioned::Final(State::Success));
+    assert_eq!(world.counters(id).await, (State::Success, 2, 2, 0));
+}
+
+async fn a_late_attempt_that_brings_its_start_is_fenced_off(world: World) {
+    let id = world.submitted().await;
+    world.step(id, 3, start()).await;
+    let before = world.result(id).await;
+    for step in [Transition::Suspend, Transition::Retry, finish(State::Success)] {
+        assert_eq!(world.start_and(id, 2, step).await, Transitioned::Fenced);
+    }
+    assert_eq!(world.result(id).await, before);
+    // A start that is not stored yet fences nobody off.
+    let id = world.submitted().await;
+    assert_eq!(world.start_and(id, 2, finish(State::Failure)).await, Transitioned::Applied);
+    assert_eq!(world.start_and(id, 3, finish(State::Success)).await, Transitioned::Final(State::Failure));
 }
 
 async fn an_attempt_that_crashed_leaves_a_start_without_a_stop(world: World) {

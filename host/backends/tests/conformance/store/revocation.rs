@@ -10,6 +10,7 @@ use crate::harness::on_both;
 on_both! { World;
     a_request_is_revoked_before_it_runs
     a_request_is_revoked_while_it_runs_and_its_late_value_is_refused
+    a_request_that_is_revoked_before_its_start_is_stored_stays_revoked
     a_finished_request_is_left_as_it_is
     an_unknown_request_is_revoked_before_it_comes
 }
@@ -36,6 +37,14 @@ async fn a_request_is_revoked_while_it_runs_and_its_late_value_is_refused(world:
         assert_eq!(world.counters(id).await, (State::Revoked, 1, stops, 0));
         assert_eq!(world.results.value(&world.tenant, id).await.unwrap(), Some(Value::Exception(Exception::NotReady)));
     }
+}
+
+async fn a_request_that_is_revoked_before_its_start_is_stored_stays_revoked(world: World) {
+    let id = world.submitted().await;
+    world.revoke(id).await;
+    let before = world.result(id).await;
+    assert_eq!(world.start_and(id, 1, finish(State::Success)).await, Transitioned::Final(State::Revoked));
+    assert_eq!(world.result(id).await, before);
 }
 
 async fn a_finished_request_is_left_as_it_is(world: World) {

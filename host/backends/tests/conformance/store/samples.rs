@@ -6,7 +6,7 @@ use mogbox_core::limits::Limits;
 use mogbox_core::report::{Receipt, Report};
 use mogbox_core::request::Request;
 use mogbox_core::result::{Exception, State, Value};
-use mogbox_core::store::{Transition, Waits};
+use mogbox_core::store::{Start, Step, Transition, Transitioned, Waits};
 
 use super::raw::{Raw, result_key};
 use super::world::{World, entries, finish, json, node, now, request, start};
@@ -30,21 +30,36 @@ fn sample() -> Request {
     request
 }
 
-async fn run_sample(world: &World) -> RequestId {
+/// The start is stored alone, or with the end.
+async fn run_sample(world: &World, together: bool) -> RequestId {
     let (request, tenant) = (sample(), &world.tenant);
     world.results.create(tenant, &request, "2026-11-25T06:18:10.181918Z".parse().unwrap()).await.unwrap();
     let at = "2026-11-25T06:18:10.187310Z".parse().unwrap();
-    world.step(request.id, 1, Transition::Start { node_id: node(), at }).await;
+    let start = Start { node_id: node(), at };
+    if !together {
+        world.step(request.id, 1, Transition::Start(start.clone())).await;
+    }
     let at = "2026-11-25T06:18:10.190765Z".parse().unwrap();
     let value = Value::Success(json("3.0"));
-    world.step(request.id, 1, Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default() }).await;
+    let transition = Transition::Finish { state: State::Success, value, at, report: None, waits: Waits::default(), kept_state: true };
+    let end = Step { tenant: tenant.clone(), id: request.id, fence: 1, start: together.then_some(start), transition };
+    assert_eq!(world.results.transition_all(&[&end]).await, [Ok(Transitioned::Applied)]);
     request.id
 }
 
 #[tokio::test]
 async fn a_success_leaves_what_mognet_leaves() {
+    success_leaves_what_mognet_leaves(false).await;
+}
+
+#[tokio::test]
+async fn a_success_whose_start_comes_with_its_end_leaves_what_mognet_leaves() {
+    success_leaves_what_mognet_leaves(true).await;
+}
+
+async fn success_leaves_what_mognet_leaves(together: bool) {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
-    let (id, tenant) = (run_sample(&world).await, &world.tenant);
+    let (id, tenant) = (run_sample(&world, together).await, &world.tenant);
     let expected = pairs([
         ("id", r#""9b09b78c-688f-4d40-b7ba-1a1fb10215e2""#),
         ("name", r#""demo.add""#),
@@ -113,6 +128,7 @@ async fn a_deadline_that_passed_before_the_start_leaves_what_mognet_leaves() {
         at: now(),
         report: None,
         waits: Waits::default(),
+        kept_state: true,
     };
     world.step(id, 1, end).await;
     let hash = raw.hash(&result_key(&world.tenant, id, "")).await;
@@ -144,7 +160,13 @@ async fn a_value_that_gains_by_it_is_packed_as_a_client_reads_it() {
     let (world, mut raw) = (World::redis().await, Raw::open().await);
     let (id, text) = (world.running().await, format!("\"{}\"", "word ".repeat(1_000)));
     let value = Value::Success(Json::parse(&text, usize::MAX).unwrap());
-    world.step(id, 1, Transition::Finish { state: State::Success, value, at: now(), report: None, waits: Waits::default() }).await;
+    world
+        .step(
+            id,
+            1,
+            Transition::Finish { state: State::Success, value, at: now(), report: None, waits: Waits::default(), kept_state: true },
+        )
+        .await;
     let key = result_key(&world.tenant, id, "/value");
     let (contents, encoding): (Vec<u8>, String) = raw.call("HMGET", key, &[b"contents", b"encoding"]).await;
     assert_eq!((contents.get(..2), encoding.as_str()), (Some([0x1f, 0x8b].as_slice()), "\"gzip\""));
@@ -157,7 +179,9 @@ async fn every_other_key_has_a_time_to_live_as_well() {
     let (id, tenant) = (world.running().await, &world.tenant);
     let report = Report { attempt: 1, receipt: Receipt::default(), error: None, log: Vec::new(), dropped_lines: 0 };
     let Transition::Finish { state, value, at, .. } = finish(State::Success) else { unreachable!() };
-    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default() }).await;
+    world
+        .step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report)), waits: Waits::default(), kept_state: true })
+        .await;
     let other = world.running().await;
     world.state.set(tenant, other, 1, "k", &json("1"), &Limits::default()).await.unwrap();
     let keys: Vec<String> = raw.lives(tenant).await.into_iter().filter(|(_, ttl)| *ttl > 0).map(|(key, _)| key).collect();

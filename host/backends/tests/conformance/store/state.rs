@@ -4,9 +4,9 @@ use mogbox_core::ids::RequestId;
 use mogbox_core::json::Json;
 use mogbox_core::limits::{Bound, Limits};
 use mogbox_core::result::State;
-use mogbox_core::store::{Popped, Transition, Written};
+use mogbox_core::store::{Popped, Step, Transition, Transitioned, Written};
 
-use super::world::{World, finish, json, start};
+use super::world::{World, begins, finish, json, start};
 use crate::harness::on_both;
 
 on_both! { World;
@@ -17,6 +17,7 @@ on_both! { World;
     an_attempt_whose_request_is_done_changes_nothing
     an_attempt_whose_result_is_gone_changes_nothing
     the_host_clears_the_state_of_what_is_done_or_gone
+    ends_with_and_without_state_go_together
 }
 
 async fn set(world: &World, id: RequestId, fence: u32, key: &str, value: &str) -> Written {
@@ -122,4 +123,26 @@ async fn the_host_clears_the_state_of_what_is_done_or_gone(world: World) {
     set(&world, ended, 1, "k", "1").await;
     world.step(ended, 1, finish(State::Failure)).await;
     assert_eq!(get(&world, ended, "k").await, None);
+}
+
+async fn ends_with_and_without_state_go_together(world: World) {
+    let (mut steps, mut requests) = (Vec::new(), Vec::new());
+    for with_state in [true, false, true, false, true] {
+        let id = world.submitted().await;
+        if with_state {
+            assert_eq!(set(&world, id, 1, "k", "1").await, Written::Stored);
+        }
+        let mut transition = finish(State::Success);
+        if let Transition::Finish { kept_state, .. } = &mut transition {
+            *kept_state = with_state;
+        }
+        requests.push(id);
+        steps.push(Step { tenant: world.tenant.clone(), id, fence: 1, start: (!with_state).then(begins), transition });
+    }
+    let taken = world.results.transition_all(&steps.iter().collect::<Vec<_>>()).await;
+    assert_eq!(taken, vec![Ok(Transitioned::Applied); 5]);
+    for (id, step) in requests.into_iter().zip(steps) {
+        assert_eq!(world.counters(id).await, (State::Success, u32::from(step.start.is_some()), 1, 0));
+        assert_eq!(get(&world, id, "k").await, None);
+    }
 }

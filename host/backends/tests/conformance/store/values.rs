@@ -61,7 +61,13 @@ async fn a_report_comes_back(world: World) {
     let id = world.running().await;
     let end = finish_with(State::Failure, Value::Exception(Exception::Timeout));
     let Transition::Finish { state, value, at, .. } = end else { unreachable!() };
-    world.step(id, 1, Transition::Finish { state, value, at, report: Some(Box::new(report.clone())), waits: Waits::default() }).await;
+    world
+        .step(
+            id,
+            1,
+            Transition::Finish { state, value, at, report: Some(Box::new(report.clone())), waits: Waits::default(), kept_state: true },
+        )
+        .await;
     assert_eq!(world.results.report(&world.tenant, id).await.unwrap(), Some(report));
 }
 

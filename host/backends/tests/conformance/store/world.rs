@@ -11,7 +11,7 @@ use mogbox_core::ids::{NodeId, RequestId, Tenant};
 use mogbox_core::json::Json;
 use mogbox_core::request::Request;
 use mogbox_core::result::{RequestResult, State, Value};
-use mogbox_core::store::{ModuleStore, ResultStore, StateStore, Transition, Transitioned, Waits};
+use mogbox_core::store::{ModuleStore, ResultStore, Start, StateStore, Step, Transition, Transitioned, Waits};
 use mogbox_core::tenants::TenantStore;
 use mogbox_core::tokens::TokenStore;
 use mogbox_core::usage::UsageStore;
@@ -90,6 +90,12 @@ impl World {
         self.results.transition(&self.tenant, id, fence, &step).await.unwrap()
     }
 
+    /// A step that brings the start of its attempt along.
+    pub(super) async fn start_and(&self, id: RequestId, fence: u32, transition: Transition) -> Transitioned {
+        let step = Step { tenant: self.tenant.clone(), id, fence, start: Some(begins()), transition };
+        self.results.transition_all(&[&step]).await.remove(0).unwrap()
+    }
+
     pub(super) async fn revoke(&self, id: RequestId) -> Option<State> {
         self.results.revoke(&self.tenant, id, now()).await.unwrap()
     }
@@ -119,7 +125,11 @@ pub(super) fn node() -> NodeId {
 }
 
 pub(super) fn start() -> Transition {
-    Transition::Start { node_id: node(), at: now() }
+    Transition::Start(begins())
+}
+
+pub(super) fn begins() -> Start {
+    Start { node_id: node(), at: now() }
 }
 
 pub(super) fn resume() -> Transition {
@@ -131,7 +141,7 @@ pub(super) fn finish(state: State) -> Transition {
 }
 
 pub(super) fn finish_with(state: State, value: Value) -> Transition {
-    Transition::Finish { state, value, at: now(), report: None, waits: Waits::default() }
+    Transition::Finish { state, value, at: now(), report: None, waits: Waits::default(), kept_state: true }
 }
 
 pub(super) fn json(text: &str) -> Json {

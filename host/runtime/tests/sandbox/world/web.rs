@@ -10,6 +10,7 @@ use super::Memory;
 impl Fetch for Memory {
     /// `never` does not answer, `large` answers 100,000 bytes, any other host what it was sent.
     async fn fetch(&self, _: &Tenant, request: OutgoingRequest, within: FetchBounds) -> Result<OutgoingResponse, FetchError> {
+        assert!(!self.started.lock().unwrap().is_empty(), "no attempt has a start");
         let body = match request.target.host() {
             "never" => {
                 self.never().await;

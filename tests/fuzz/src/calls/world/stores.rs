@@ -8,7 +8,7 @@ use mogbox_backends::broker::BrokerSettings;
 use mogbox_backends::embedded::broker::EmbeddedBroker;
 use mogbox_backends::embedded::{Database, EmbeddedResults, EmbeddedState};
 use mogbox_core::result::{Exception, Value};
-use mogbox_core::store::Transition;
+use mogbox_core::store::{Start, Transition};
 use mogbox_core::{Bound, Broker, Delivery, Json, Limits, NodeId, RequestId, ResultStore, State, StateStore, Tenant, Wanted};
 use tempfile::TempDir;
 
@@ -48,13 +48,13 @@ impl Stores {
 
     async fn finish(&self, delivery: Delivery, well: bool) {
         let (tenant, id, fence) = (Tenant::default(), delivery.request.id, delivery.lease.fence);
-        let start = Transition::Start { node_id: NodeId::random(), at: Timestamp::now() };
+        let start = Transition::Start(Start { node_id: NodeId::random(), at: Timestamp::now() });
         self.results.transition(&tenant, id, fence, &start).await.expect("a start is stored");
         let (state, value) = match well {
             true => (State::Success, Value::Success(Json::string("done"))),
             false => (State::Failure, Value::Exception(Exception::UnknownTask("x".into()))),
         };
-        let finish = Transition::Finish { state, value, at: Timestamp::now(), report: None, waits: Default::default() };
+        let finish = Transition::Finish { state, value, at: Timestamp::now(), report: None, waits: Default::default(), kept_state: true };
         self.results.transition(&tenant, id, fence, &finish).await.expect("an end is stored");
         self.broker.settle(&[delivery.done(Duration::ZERO)]).await.expect("the broker answers");
     }
