@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mogbox_fixtures::guest::{Guest, compile_bomb, padded};
+use mogbox_fixtures::guest::{Guest, compile_bomb, memory_bomb, padded};
 use serde_json::json;
 
 use crate::support::{Node, guests, mogbox};
@@ -50,6 +50,17 @@ fn a_module_over_the_bound_on_compile_memory_is_refused() {
     let detail = refused.problem(422, "module-refused");
     assert!(detail.contains("it takes more than 64MiB of memory to compile, over the bound compile-memory of 64MiB"), "{detail}");
     node.api("honest").upload("small", &Guest::default().build()).ok();
+}
+
+#[test]
+fn a_small_module_that_takes_gigabytes_to_compile_is_refused_at_the_bound_that_nodes_have() {
+    let node = Node::embedded(&[]);
+    let (api, bomb) = (node.api("honest"), memory_bomb());
+    assert!(bomb.len() < 300 << 10, "{}", bomb.len());
+    api.push(guests::EXAMPLE_ADD);
+    let detail = node.api("bomber").upload("bomb", &bomb).problem(422, "module-refused");
+    assert!(detail.contains("it takes more than 1GiB of memory to compile, over the bound compile-memory of 1GiB"), "{detail}");
+    assert_eq!(api.run("example.add", json!([1, 1]))["value"].as_f64(), Some(2.0));
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct EngineSettings {
     /// Memory that all guests alive may hold together, stacks included: at least 2 MiB. What a guest may write to counts, whether it
     /// did or not.
     pub guest_memory: u64,
+    /// Threads that guests compute on: 1 to 1,024. One less than the node's own work has where absent, so that it has a processor.
+    pub guest_threads: Option<usize>,
     /// Where their memory comes from.
     pub allocation: Allocation,
     /// Memory of a finished guest that is kept for the next one instead of being given back to the system: at most 64 MiB.
@@ -83,6 +85,7 @@ impl Default for EngineSettings {
         Self {
             max_instances: 10_000,
             guest_memory: 16 << 30,
+            guest_threads: None,
             allocation: Allocation::Pooling,
             keep_resident: 512 << 10,
             guest_stack: 512 << 10,
@@ -161,6 +164,8 @@ impl EngineSettings {
         let milliseconds = Duration::from_millis(1)..=Duration::from_millis(10);
         check((1..=10_000).contains(&self.max_instances), "max_instances", &self.max_instances, "1 to 10000")?;
         check(self.guest_memory >= LEAST_GUEST_MEMORY, "guest_memory", &self.guest_memory, "at least 2 MiB")?;
+        let threads = self.guest_threads.unwrap_or(1);
+        check((1..=1_024).contains(&threads), "guest_threads", &threads, "1 to 1024")?;
         check(self.keep_resident <= 64 << 20, "keep_resident", &self.keep_resident, "at most 64 MiB")?;
         check((64 << 10..=8 << 20).contains(&self.guest_stack), "guest_stack", &self.guest_stack, "64 KiB to 8 MiB")?;
         check((256 << 10..=8 << 20).contains(&self.host_stack), "host_stack", &self.host_stack, "256 KiB to 8 MiB")?;

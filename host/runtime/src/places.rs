@@ -87,10 +87,11 @@ impl Held {
     }
 }
 
-/// Threads that guests compute on: as many as the node's own work has.
+/// Threads that guests compute on where nobody says: one processor is left to the node's own work, and to a store beside it.
 fn threads() -> usize {
     let workers = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics().num_workers());
-    workers.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from))
+    let workers = workers.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from));
+    workers.saturating_sub(1).max(1)
 }
 
 impl Places {
@@ -101,7 +102,7 @@ impl Places {
             guests: AtomicU32::new(0),
             memory: Held::new(settings.guest_memory),
             aside: Aside::new(),
-            turns: Turns::new(threads()),
+            turns: Turns::new(settings.guest_threads.unwrap_or_else(threads)),
             tenants: Mutex::default(),
         })
     }

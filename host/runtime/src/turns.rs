@@ -115,6 +115,7 @@ mod tests {
         assert_eq!(quick, Some(here));
         assert_ne!(turns.serve(whose(), Box::pin(compute(3))).await, Some(here));
         // It is known by now that this module's guests compute.
+        assert!(!pace.is_quick());
         assert_ne!(turns.serve(whose(), Box::pin(async { std::thread::current().id() })).await, Some(here));
     }
 

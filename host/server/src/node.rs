@@ -42,6 +42,7 @@ pub(crate) struct NodeSettings {
     pub(crate) concurrency: usize,
     /// Memory of all guests together, in bytes; sized by the machine where absent.
     pub(crate) guest_memory: Option<u64>,
+    pub(crate) guest_threads: Option<usize>,
     /// The folder of compiled modules, where they are kept.
     pub(crate) artifacts: Option<PathBuf>,
     /// The program that compiles modules; none compiles them in this process.
@@ -189,6 +190,7 @@ pub(crate) async fn open_api(folder: &Path, limits: Limits) -> anyhow::Result<Ap
         queues: vec![QueueName::default()],
         concurrency: 1,
         guest_memory: None,
+        guest_threads: None,
         artifacts: None,
         compiler: None,
         limits,

@@ -80,6 +80,10 @@ pub(super) struct Serve {
     /// eighths of them at the most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: Option<u32>,
+    /// Threads that guests compute on, beside those of the node's own work; one less than there are processors where absent, but one at
+    /// least. As many as there are processors compute more, and make others wait longer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    guest_threads: Option<u32>,
     /// Memory that all guests alive may hold together, running or waiting, such as 8GiB; five eighths of the machine's, or of what
     /// its control group allows, where absent. A request whose guest does not fit is tried again later.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -154,6 +158,7 @@ impl Serve {
             queues: queues(self.queues, &self.excluded_queues)?,
             concurrency,
             guest_memory: self.guest_memory,
+            guest_threads: self.guest_threads.map(|threads| threads as usize),
             limits: limits(&self.limits)?,
             protected: self.protected,
             grants: grants(self.allow_http, self.allow_http_private)?,

@@ -149,6 +149,7 @@ fn engine_settings(settings: &NodeSettings) -> anyhow::Result<EngineSettings> {
     let sized = EngineSettings::for_machine(machine::memory());
     let engine = EngineSettings {
         guest_memory: settings.guest_memory.unwrap_or(sized.guest_memory),
+        guest_threads: settings.guest_threads,
         artifacts: settings.artifacts.clone(),
         compiler: settings.compiler.clone().map(|program| CompilerSettings {
             program,
