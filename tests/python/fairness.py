@@ -5,7 +5,8 @@
 
 First one application sends ten requests a second, alone and then beside another with a backlog of requests that compute for some
 milliseconds each; a request's time is that from its submission to its result, as both are stored with it. Then three applications of
-weights 1, 2 and 4 have N requests each: what the others got by the moment when the heaviest has half of its own. Prints a line for each
+weights 1, 2 and 4 have N requests each, which compute for about a millisecond: what the others got by the moment when the heaviest has
+half of its own. Prints a line for each
 figure: who, which, the value, unit.
 """
 
@@ -33,7 +34,7 @@ WEIGHTS = {"one": 1, "two": 2, "four": 4}
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backlog", type=int, default=100_000, metavar="N")
-    parser.add_argument("--requests", type=int, default=20_000, metavar="N")
+    parser.add_argument("--requests", type=int, default=5_000, metavar="N")
     parser.add_argument("--seconds", type=int, default=20, metavar="N")
     return parser.parse_args()
 
@@ -48,7 +49,7 @@ def prepare(servers: Servers, apps: dict[str, int]) -> None:
     uploads = MogboxNode(servers, Setting(app="uploads", queues=("uploads",), offline=True))
     for app, weight in apps.items():
         uploads.push(app)
-        uploads.command("tenants", "set", app, "--weight", weight)
+        uploads.command("tenants", "create", app, "--weight", weight)
     uploads.kill()
 
 
@@ -129,7 +130,7 @@ async def weights(servers: Servers, options: argparse.Namespace) -> None:
     ids: dict[str, list] = {}
     clients = {app: await Client(servers, app, queues=("tasks",)).__aenter__() for app in WEIGHTS}
     for app, client in clients.items():
-        ids[app] = await submitted(client, options.requests, "bench.noop")
+        ids[app] = await submitted(client, options.requests, "bench.compute", ROUNDS // 8)
     running = node(servers, list(WEIGHTS))
     ends = {app: await all_done(client, ids[app]) for app, client in clients.items()}
     running.kill()

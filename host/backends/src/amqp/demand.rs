@@ -1,11 +1,14 @@
 //! How many requests of an application a node could run now and has not been handed: as many are moved from RabbitMQ, and no more, so that
-//! what waits lies where Mognet's clients count it, purge it, and leave it to other workers. A node of several applications keeps as many
-//! of each ready as one call may take: whose turn it is can only be told among those that are there.
+//! what waits lies where Mognet's clients count it, purge it, and leave it to other workers. A node of several applications keeps
+//! some of each ready: whose turn it is can only be told among those that are there.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+/// Calls whose places are kept filled in stock: so many may be made before what was taken is there again.
+const CALLS_AHEAD: usize = 4;
 
 /// Of one application: shared by the calls for work, which tell how many places are free, and by what moves requests to fill them.
 #[derive(Default)]
@@ -39,7 +42,7 @@ struct State {
 impl State {
     fn free(&self) -> usize {
         let places = self.receiving + self.beside;
-        let wanted = if self.ahead { places.max(self.most) } else { places };
+        let wanted = if self.ahead { places.max(CALLS_AHEAD * self.most) } else { places };
         if self.closed { 0 } else { wanted.saturating_sub(self.stock + self.moving) }
     }
 }
@@ -138,9 +141,10 @@ impl Demand {
         self.until(|state| (state.free() > 0).then_some(())).await;
     }
 
-    /// The most places that were free at a time; at least one.
+    /// The most requests that may be in stock at a time; at least one.
     pub(super) fn most(&self) -> usize {
-        self.lock().most.max(1)
+        let state = self.lock();
+        state.most.max(1) * if state.ahead { CALLS_AHEAD } else { 1 }
     }
 
     async fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
@@ -246,8 +250,8 @@ mod tests {
         let demand = Demand::new(true);
         let call = demand.begins(4, false);
         demand.ends(&call, 0, 4);
-        let taken = demand.take(9).await;
-        demand.done(taken, 4);
+        let taken = demand.take(99).await;
+        demand.done(taken, 16);
         // Three places went to requests of another application.
         let call = demand.begins(4, false);
         demand.ends(&call, 1, 0);

@@ -27,7 +27,7 @@ use crate::broker::MOST_CLAIMED_BYTES;
 use crate::redis::broker::RedisBroker;
 
 /// Messages that RabbitMQ sends ahead at most, each as large as its `max_message_size` allows.
-const MOST_AHEAD: u16 = 256;
+const MOST_AHEAD: u16 = 512;
 
 /// A node that has had no place for so long leaves what RabbitMQ has sent ahead to others.
 const IDLE: Duration = Duration::from_millis(50);

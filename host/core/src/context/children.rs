@@ -161,7 +161,7 @@ impl TaskContext {
     ) -> Result<Vec<Option<RequestResult>>, ContextError> {
         self.in_time(self.suspend()).await?;
         self.counted_waits().suspended += 1;
-        let place = self.services.capacity.lend(&self.lease.tenant);
+        let place = self.services.capacity.lend(&self.lease.tenant, self.facts.weight);
         self.tell_broker(true).await;
         let answer = self.wait_at_most(ids, mode, timeout).await;
         self.tell_broker(false).await;

@@ -144,7 +144,7 @@ impl Exchange {
         }
         let mut places = places.into_iter();
         let taken = deliveries.into_iter().map(|delivery| {
-            let place = places.next().unwrap_or_else(|| self.capacity.take()).of(&delivery.lease.tenant);
+            let place = places.next().unwrap_or_else(|| self.capacity.take());
             self.pipeline.take(delivery, place, self.attempts.token())
         });
         let taken: Vec<Taken> = taken.collect();

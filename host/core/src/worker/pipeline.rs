@@ -61,6 +61,8 @@ impl Pipeline {
     /// Takes a delivery on: its lease is renewed from now on.
     pub(super) fn take(&self, delivery: Delivery, place: Place, token: TaskTrackerToken) -> Taken {
         let stop = Stop::new();
+        let weight = self.ports.tenants.terms(&delivery.lease.tenant).share().weight;
+        let place = place.of(&delivery.lease.tenant, weight);
         let entered = self.running.enter(&delivery.lease, stop.clone());
         Taken { delivery, place, stop, held: Held::new(entered, token) }
     }
