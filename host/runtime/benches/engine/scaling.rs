@@ -79,6 +79,7 @@ fn sum(rates: impl ExactSizeIterator<Item = Rate>) -> Rate {
 #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn one_thread(world: &World, digest: Digest) -> Rate {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
     let run = || Run { task: "bench.noop", args: vec![], ..Run::of_module(Vec::new()) };
     let batch = || {
         let attempts: Vec<_> = (0..BATCH).map(|_| world.attempt_of(digest, run())).collect();
