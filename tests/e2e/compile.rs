@@ -58,7 +58,8 @@ fn a_small_module_that_takes_gigabytes_to_compile_is_refused_at_the_bound_that_n
     let (api, bomb) = (node.api("honest"), memory_bomb());
     assert!(bomb.len() < 300 << 10, "{}", bomb.len());
     api.push(guests::EXAMPLE_ADD);
-    let detail = node.api("bomber").upload("bomb", &bomb).problem(422, "module-refused");
+    let refused = node.api("bomber").upload("bomb", &bomb);
+    let detail = refused.problem(422, "module-refused");
     assert!(detail.contains("it takes more than 1GiB of memory to compile, over the bound compile-memory of 1GiB"), "{detail}");
     assert_eq!(api.run("example.add", json!([1, 1]))["value"].as_f64(), Some(2.0));
 }
