@@ -53,7 +53,7 @@ impl Turns {
                 whose.pace.note(took);
                 match polled {
                     Poll::Ready(done) => Poll::Ready(Some(done)),
-                    Poll::Pending if took >= COMPUTES => Poll::Ready(None),
+                    Poll::Pending if took >= COMPUTES || !whose.pace.is_quick() => Poll::Ready(None),
                     Poll::Pending => Poll::Pending,
                 }
             });

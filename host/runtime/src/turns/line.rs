@@ -75,6 +75,11 @@ impl<T> Line<T> {
         self.urgent.push_back(guest);
     }
 
+    /// Whether anybody waits.
+    pub(super) fn any_wait(&self) -> bool {
+        !self.urgent.is_empty() || !self.waiting.is_empty()
+    }
+
     /// The next one.
     pub(super) fn call(&mut self) -> Option<T> {
         if let Some(guest) = self.urgent.pop_front() {
@@ -110,7 +115,7 @@ impl<T> Line<T> {
 
     /// Nobody waits, and nobody has a turn: what any of them had is of no account.
     pub(super) fn rest(&mut self) {
-        if self.waiting.is_empty() && self.urgent.is_empty() {
+        if !self.any_wait() {
             self.tenants.clear();
             self.at = 0;
         }

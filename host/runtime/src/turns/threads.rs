@@ -64,7 +64,7 @@ impl Threads {
         }
     }
 
-    fn give_turns(&self) {
+    fn give_turns(self: Arc<Self>) {
         let mut inner = self.inner();
         loop {
             if inner.closed {
@@ -79,6 +79,10 @@ impl Threads {
                 inner.idle -= 1;
                 continue;
             };
+            // Whoever called this thread may have meant several.
+            if inner.line.any_wait() {
+                self.call_a_thread(&mut inner);
+            }
             drop(inner);
             let turn = task.poll();
             inner = self.inner();
