@@ -14,7 +14,7 @@ pub(crate) const TO_THIS_MACHINE: [&str; 3] = ["--allow-http", "http://127.0.0.1
 
 /// A node with these options, and a client of a tenant that has the tasks.
 fn node(options: &[&str]) -> (Node, Api) {
-    let node = Node::embedded(&[&["--concurrency", "8"], options].concat());
+    let node = Node::embedded(&[&["--concurrency", "16"], options].concat());
     let api = node.api("web");
     api.push(guests::GUEST_WEB);
     (node, api)
