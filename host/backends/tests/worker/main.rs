@@ -24,6 +24,7 @@ mod leases;
 mod lost;
 #[cfg(test)]
 mod node;
+mod noted;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]

@@ -25,10 +25,12 @@ use mogbox_core::store::{ModuleStore, ResultStore, StateStore, WaitMode};
 use mogbox_core::submit::Submitter;
 use mogbox_fixtures::RabbitServer;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::event::soon;
 use crate::harness::{fresh_tenant, redis_connection, redis_url};
 use crate::node::{Node, Options};
+use crate::noted::Noted;
 use crate::script::Script;
 
 /// The task of most tests.
@@ -125,6 +127,7 @@ pub(crate) struct World {
     pub(crate) queue: QueueName,
     pub(crate) tenant: Tenant,
     pub(crate) results: Arc<dyn ResultStore>,
+    steps: watch::Receiver<u64>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) intake: Arc<dyn Intake>,
@@ -179,7 +182,8 @@ impl World {
         let (broker, intake) = (backend.broker(settings.clone()).await, backend.intake(settings).await);
         let catalog = Arc::new(Catalog::new(modules));
         catalog.activate(&tenant, "demo", b"the script", [TASK, PARENT, CHILD].map(task).into(), Some(signed_by())).await.unwrap();
-        Self { backend, queue, tenant, results, state, broker, intake, catalog, _folder: folder }
+        let (results, steps) = Noted::of(results);
+        Self { backend, queue, tenant, results, steps, state, broker, intake, catalog, _folder: folder }
     }
 
     pub(crate) async fn node(&self, script: &Arc<Script>) -> Node {
@@ -223,15 +227,16 @@ impl World {
         self.results.read(&self.tenant, &[id]).await.unwrap().remove(0).expect("there is a result")
     }
 
-    /// The result once it is so.
+    /// The result once it is so, by a step of a node of this test.
     pub(crate) async fn once(&self, id: RequestId, is_so: impl Fn(&RequestResult) -> bool) -> RequestResult {
+        let mut steps = self.steps.clone();
         let looks = async {
             loop {
                 let result = self.result(id).await;
                 if is_so(&result) {
                     return result;
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                steps.changed().await.unwrap();
             }
         };
         soon(looks).await

@@ -47,6 +47,8 @@ pub(crate) struct Memory {
     started: Mutex<HashSet<RequestId>>,
     /// One permit for each time that a guest set metadata, began to wait, or asked for state that never comes.
     pub(crate) reached: Semaphore,
+    /// One for each attempt of which nothing is left.
+    parted: Semaphore,
     /// Why the store does not answer with a module's bytes, while it does not.
     pub(crate) outage: Mutex<Option<String>>,
     /// How often a module's bytes were asked for.
@@ -278,6 +280,7 @@ impl World {
             state: Mutex::default(),
             started: Mutex::default(),
             reached: Semaphore::new(0),
+            parted: Semaphore::new(0),
             outage: Mutex::default(),
             fetches: Mutex::default(),
             hangs: AtomicBool::new(false),
@@ -346,7 +349,7 @@ impl World {
             capacity: Capacity::new(16),
             broker: Arc::clone(&self.memory) as _,
             meter: Arc::default(),
-            fetch: Arc::clone(&self.memory) as _,
+            fetch: Arc::new(web::Parting(Arc::clone(&self.memory))),
             node_id: NodeId::random(),
         }
     }
@@ -354,6 +357,11 @@ impl World {
     /// Waits until a guest has reached the store.
     pub(crate) async fn reached(&self) {
         self.memory.reached.acquire().await.unwrap().forget();
+    }
+
+    /// Waits until an attempt has let go of all that it reached.
+    pub(crate) async fn parted(&self) {
+        self.memory.parted.acquire().await.unwrap().forget();
     }
 
     /// The metadata of the only result that has some.

@@ -1,10 +1,28 @@
 //! The web of the sandbox under test: hosts whose names say how they answer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mogbox_core::Tenant;
 use mogbox_core::outgoing::{Fetch, FetchBounds, FetchError, OutgoingRequest, OutgoingResponse};
 
 use super::Memory;
+
+/// One attempt's hold on the web: says when it is dropped, with all else that the attempt reaches.
+pub(super) struct Parting(pub(super) Arc<Memory>);
+
+#[async_trait]
+impl Fetch for Parting {
+    async fn fetch(&self, tenant: &Tenant, request: OutgoingRequest, within: FetchBounds) -> Result<OutgoingResponse, FetchError> {
+        self.0.fetch(tenant, request, within).await
+    }
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        self.0.parted.add_permits(1);
+    }
+}
 
 #[async_trait]
 impl Fetch for Memory {
